@@ -1,0 +1,1 @@
+"""What kiosk and server agree on to the byte; no I/O."""

@@ -1,0 +1,1 @@
+"""The kiosk at the door: readers, rule, journal, child's screen, sync."""
