@@ -1,0 +1,62 @@
+"""Catalogues: every sentence a person reads, by symbolic id, in Japanese, Easy Japanese and English.
+
+The .po file is read as it is when a process starts, so there is no build step and nothing compiled to keep in step.
+"""
+
+import io
+from collections.abc import Mapping
+from enum import StrEnum
+from gettext import GNUTranslations
+from typing import BinaryIO
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import PoFileError, read_po
+
+from attendance.errors import WireError
+
+
+class Language(StrEnum):
+    """The languages there are; also the names of the .po files."""
+
+    JA = "ja"
+    JA_EASY = "ja_easy"
+    EN = "en"
+
+    @property
+    def html(self) -> str:
+        """The tag for HTML's `lang`: Easy Japanese is Japanese to a screen reader (BCP 47)."""
+        return "en" if self is Language.EN else "ja"
+
+
+class Catalogue:
+    """One language's sentences; an id that is not there is a mistake in the program and raises KeyError."""
+
+    def __init__(self, language: Language, po: BinaryIO) -> None:
+        """Read a .po file. Raises: WireError when it is not one."""
+        try:
+            parsed = read_po(po, abort_invalid=True)
+        except (PoFileError, ValueError) as error:
+            raise WireError(f"catalogue {language}", str(error)) from error
+        compiled = io.BytesIO()
+        write_mo(compiled, parsed)
+        compiled.seek(0)
+        self.language = language
+        self._translations = GNUTranslations(compiled)
+        self.ids = frozenset(
+            (entry.id if isinstance(entry.id, str) else entry.id[0]) for entry in parsed if entry.id and entry.string
+        )
+
+    def text(self, message: str, **values: object) -> str:
+        """Return the sentence with its `{values}` filled in. Raises: KeyError."""
+        if message not in self.ids:
+            raise KeyError(message)
+        return self._translations.gettext(message).format(**values)
+
+    def counted(self, message: str, number: int, **values: object) -> str:
+        """Return the sentence in the form that fits a number, which is also `{n}`. Raises: KeyError."""
+        if message not in self.ids:
+            raise KeyError(message)
+        return self._translations.ngettext(message, message, number).format(n=number, **values)
+
+
+Catalogues = Mapping[Language, Catalogue]

@@ -1,0 +1,192 @@
+"""The messages between kiosk and server (docs/protocol.md), with their codecs; golden files pin each byte.
+
+Fields may be added with a default, never changed or taken away: an older peer ignores what it does not know.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from enum import StrEnum
+from typing import TypeVar
+
+import msgspec
+
+from attendance.clock import ClockReading
+from attendance.errors import WireError
+from attendance.names import SealedNames
+from attendance.policy import Policy
+from attendance.presence import Movement
+from attendance.records import Head, JournalLine
+from attendance.roster import Holder
+
+ENROL_PATH = "/kiosk/v1/enrol"
+OFFER_PATH = "/kiosk/v1/offer"
+ENTRIES_PATH = "/kiosk/v1/entries"
+STATE_PATH = "/kiosk/v1/state"
+MAX_BODY_BYTES = 2 * 1024 * 1024
+"""What the server reads of one request: 500 entries of 1 KiB leave three quarters of it free."""
+
+_Message = TypeVar("_Message", bound=msgspec.Struct)
+
+
+class EnrolRequest(msgspec.Struct, frozen=True):
+    """A new kiosk names itself with a one-time code; signed with the key it brings."""
+
+    code: str
+    public_key: bytes
+    """32 raw bytes of Ed25519."""
+    app: str
+
+
+class EnrolResponse(msgspec.Struct, frozen=True):
+    """Who the kiosk is from now on."""
+
+    kiosk: str
+    site: str
+    site_name: str
+    policy: Policy
+    uid_key: bytes
+    """The municipality's key for hashing UIDs, 32 bytes; secret."""
+    time_ms: int
+
+    def __repr__(self) -> str:
+        return f"EnrolResponse(kiosk={self.kiosk!r}, site={self.site!r})"
+
+
+class KioskNow(msgspec.Struct, frozen=True):
+    """The kiosk's clocks when it asked: the anchor from which the server resolves its times."""
+
+    session: str | None
+    """The running session, or None when the door process is not running."""
+    boot: str
+    at: ClockReading
+
+
+class Health(msgspec.Struct, frozen=True):
+    """What staff and office should know of a kiosk."""
+
+    app: str
+    unsent: int
+    readers: dict[str, str] = {}
+    """Reader name to `up`, or the reason it is not."""
+    problems: tuple[str, ...] = ()
+    """Codes of what is wrong, e.g. `journal_unwritable`."""
+
+
+class OfferRequest(msgspec.Struct, frozen=True):
+    """What the kiosk holds."""
+
+    now: KioskNow
+    heads: tuple[Head, ...]
+    health: Health
+
+
+class Want(msgspec.Struct, frozen=True):
+    """A stretch the server lacks: this session from this entry on."""
+
+    session: str
+    from_seq: int
+
+
+class OfferResponse(msgspec.Struct, frozen=True):
+    """What the server lacks, and what the kiosk may lack."""
+
+    want: tuple[Want, ...]
+    time_ms: int
+    max_batch: int
+    backoff_ms: int
+    roster_version: str
+    presence_version: str
+
+
+class EntriesRequest(msgspec.Struct, frozen=True):
+    """A contiguous stretch of one session."""
+
+    session: str
+    from_seq: int
+    entries: tuple[JournalLine, ...]
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """What the server now holds of the session, durably."""
+
+    session: str
+    through: int
+    """Last entry of the contiguous prefix held, -1 for none."""
+    hash: str
+    """Its hash, empty for none."""
+    quarantined: tuple[int, ...] = ()
+
+
+class RosterPart(msgspec.Struct, frozen=True):
+    """The whole roster of the site, as the kiosk needs it."""
+
+    version: str
+    holders: tuple[Holder, ...]
+    names: SealedNames
+
+
+class PresencePart(msgspec.Struct, frozen=True):
+    """The site's effective movements of a day, in which the kiosk's own are folded up to `through`."""
+
+    version: str
+    day: date
+    through: tuple[Head, ...]
+    movements: tuple[Movement, ...]
+
+
+class StateResponse(msgspec.Struct, frozen=True):
+    """News for the kiosk; a part is None when the kiosk has it already."""
+
+    policy: Policy
+    names_key: bytes
+    """Opens the sealed names; for memory only."""
+    roster: RosterPart | None = None
+    presence: PresencePart | None = None
+
+    def __repr__(self) -> str:
+        return f"StateResponse(roster={self.roster is not None}, presence={self.presence is not None})"
+
+
+class ErrorCode(StrEnum):
+    """Why a request was not served; the HTTP status says whether to try again."""
+
+    BAD_REQUEST = "bad_request"
+    SIGNATURE_REFUSED = "signature_refused"
+    REVOKED = "revoked"
+    CODE_REFUSED = "code_refused"
+    NOT_FOUND = "not_found"
+    TOO_LARGE = "too_large"
+    BUSY = "busy"
+    INTERNAL = "internal"
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """The one shape of an error."""
+
+    code: ErrorCode
+    message: str
+    """For a log, in English; says what to do."""
+
+
+class ErrorResponse(msgspec.Struct, frozen=True):
+    """The body of every answer that is not 2xx."""
+
+    error: Problem
+
+
+def state_query(*, roster_version: str, presence_version: str, boot: str) -> Mapping[str, str]:
+    """Return the query of a state request; an empty version asks for everything."""
+    return {"roster": roster_version, "presence": presence_version, "boot": boot}
+
+
+def encode(message: msgspec.Struct) -> bytes:
+    """Return the bytes of a message: JSON with sorted keys."""
+    return msgspec.json.encode(message, order="sorted")
+
+
+def decode(body: bytes, kind: type[_Message]) -> _Message:
+    """Return the message in a body. Raises: WireError when it is not one, e.g. the HTML of a captive portal."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise WireError(kind.__name__, str(error)) from error

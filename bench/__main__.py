@@ -1,0 +1,48 @@
+"""The bench command: measures the asked areas, prints a table, writes JSON, and fails when a bar is missed or a control meets one."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol, cast
+
+from bench import figure
+
+AREAS = ("tap", "reading", "ingest")
+
+
+class Area(Protocol):
+    """What each module bench.AREA offers."""
+
+    def run(self, *, quick: bool) -> list[figure.Row]:
+        """Measure; with `quick` within 50 s."""
+        ...
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the bench command and return its exit status: 0, or 1 when a row is wrong."""
+    parser = argparse.ArgumentParser(
+        prog="script/bench",
+        description="Measure figures against their bars.",
+        epilog="A control is broken on purpose: it must miss.",
+    )
+    parser.add_argument("area", choices=[*AREAS, "all"], metavar="AREA", help=f"{', '.join(AREAS)} or all")
+    parser.add_argument("--quick", action="store_true", help="end within 50 s an area")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to FILE")
+    asked = parser.parse_args(arguments)
+    rows: list[figure.Row] = []
+    for name in AREAS if asked.area == "all" else [asked.area]:
+        area = cast("Area", importlib.import_module(f"bench.{name}"))
+        rows += area.run(quick=asked.quick)
+    print(figure.table(rows))
+    if asked.json is not None:
+        asked.json.write_text(figure.encode(rows), encoding="utf-8")
+    wrong = figure.wrong(rows)
+    for row in wrong:
+        print(f"wrong: {row.figure}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+"""Which engine looks at which frame, under a time budget (step 1 of the line).
+
+A live frame gets zxing-cpp, and when that finds no card, one extra step of those in turn: over three frames each had
+its chance, and no frame costs more than its budget. A photograph gets everything.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from hardware.qr_decode import Code, Engine, Grey, merge, read_with_pyzbar, read_with_zxing
+from hardware.qr_gate import Region
+
+log = logging.getLogger(__name__)
+
+BUDGET_S = 0.060
+"""At 15 frames/s one frame lasts 0.067 s."""
+SMALLEST_SIDE_PX = 21
+"""Fewer pixels than the smallest QR code has modules."""
+LARGEST_DOUBLED_PX = 2_100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One way of looking at a frame: prepare it, then ask an engine."""
+
+    name: str
+    engine: Engine
+    prepare: Callable[[Grey], Grey] | None = None
+    scale: float = 1.0
+    """By how much `prepare` enlarges."""
+
+    def read(self, grey: Grey, offset: tuple[float, float] = (0.0, 0.0)) -> list[Code]:
+        """Codes found, placed in the whole frame of which `grey` is the part at `offset`."""
+        prepared = grey if self.prepare is None else self.prepare(grey)
+        return [code.moved(self.scale, offset) for code in self.engine(prepared)]
+
+
+def sharpen(grey: Grey) -> Grey:
+    """Unsharp mask: undoes some of a hand's blur and of a lens out of focus."""
+    import cv2
+
+    soft = cv2.GaussianBlur(grey, (0, 0), 2.0)
+    return np.asarray(cv2.addWeighted(grey, 2.5, soft, -1.5, 0.0), dtype=np.uint8)
+
+
+def double(grey: Grey) -> Grey:
+    """Twice the size, so that small modules get the three pixels the finders want."""
+    import cv2
+
+    return np.asarray(cv2.resize(grey, None, fx=2.0, fy=2.0, interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+
+
+def double_and_sharpen(grey: Grey) -> Grey:
+    """Twice the size, then the unsharp mask."""
+    return sharpen(double(grey))
+
+
+def halve(grey: Grey) -> Grey:
+    """Half the size: for photographs of a code that fills them."""
+    import cv2
+
+    return np.asarray(cv2.resize(grey, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def threshold(grey: Grey) -> Grey:
+    """Black and white by the mean of the surroundings: for uneven light."""
+    import cv2
+
+    bounded = cv2.adaptiveThreshold(grey, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY, 31, 7)
+    return np.asarray(bounded, dtype=np.uint8)
+
+
+FIRST = Step("zxing", read_with_zxing)
+IN_TURN = (
+    Step("sharpen", read_with_zxing, sharpen),
+    Step("pyzbar", read_with_pyzbar),
+    Step("double", read_with_zxing, double_and_sharpen, 2.0),
+)
+FOR_PHOTOGRAPHS = (
+    *IN_TURN,
+    Step("double_pyzbar", read_with_pyzbar, double, 2.0),
+    Step("threshold_pyzbar", read_with_pyzbar, threshold),
+    Step("half", read_with_zxing, halve, 0.5),
+    Step("half_pyzbar", read_with_pyzbar, halve, 0.5),
+)
+
+
+class Cascade:
+    """Reads the codes of live frames, one extra step a frame. Thread: one.
+
+    `accept` says which payloads are likely cards: a frame in which only others were found is looked at further.
+    """
+
+    def __init__(
+        self,
+        *,
+        accept: Callable[[bytes], bool] | None = None,
+        budget_s: float = BUDGET_S,
+        first: Step = FIRST,
+        in_turn: tuple[Step, ...] = IN_TURN,
+        clock_ns: Callable[[], int] = time.perf_counter_ns,
+    ) -> None:
+        self._accept = accept
+        self._budget_ns = round(budget_s * 1e9)
+        self._first = first
+        self._in_turn = in_turn
+        self._clock_ns = clock_ns
+        self._next = 0
+        self._ns_per_px: dict[str, float] = {}
+        self._broken: set[str] = set()
+
+    def glance(self, grey: Grey) -> list[Code]:
+        """The codes the first step finds: for a frame in which nothing moved."""
+        return self._run(self._first, grey, (0.0, 0.0))
+
+    def read(self, grey: Grey, region: Region | None = None) -> list[Code]:
+        """The codes of an awake frame; the extra step looks at `region` only."""
+        started_ns = self._clock_ns()
+        found = self.glance(grey)
+        if _has_card(found, self._accept) or not self._in_turn:
+            return found
+        left, top, right, bottom = region or (0, 0, grey.shape[1], grey.shape[0])
+        part = grey[top:bottom, left:right]
+        if min(part.shape) < SMALLEST_SIDE_PX:
+            return found
+        part = np.ascontiguousarray(part)
+        step = self._affordable(part.size, self._budget_ns - (self._clock_ns() - started_ns))
+        if step is None:
+            return found
+        return merge(found, self._run(step, part, (left, top)))
+
+    def _affordable(self, size_px: int, left_ns: int) -> Step | None:
+        """The next step in turn whose cost, as last measured, fits."""
+        for _ in self._in_turn:
+            step = self._in_turn[self._next]
+            self._next = (self._next + 1) % len(self._in_turn)
+            cost = self._ns_per_px.get(step.name, 0.0)
+            if cost * size_px <= left_ns:
+                return step
+            # One slow frame must not shut a step out for good.
+            self._ns_per_px[step.name] = cost * 0.95
+        return None
+
+    def _run(self, step: Step, grey: Grey, offset: tuple[float, float]) -> list[Code]:
+        started_ns = self._clock_ns()
+        try:
+            found = step.read(grey, offset)
+        except Exception:
+            # A decoder fed by strangers must not stop the door. Said once per step: it would fail on every frame.
+            if step.name not in self._broken:
+                self._broken.add(step.name)
+                log.exception("decoder failed step=%s", step.name)
+            return []
+        spent = (self._clock_ns() - started_ns) / grey.size
+        before = self._ns_per_px.get(step.name, spent)
+        self._ns_per_px[step.name] = 0.7 * before + 0.3 * spent
+        return found
+
+
+def read_photograph(grey: Grey, accept: Callable[[bytes], bool] | None = None) -> list[Code]:
+    """Every code in a single picture: both engines always, every other step until one finds a card."""
+    found = merge(read_with_zxing(grey), read_with_pyzbar(grey))
+    for step in FOR_PHOTOGRAPHS:
+        if _has_card(found, accept):
+            break
+        if step.scale > 1 and grey.size * step.scale**2 > LARGEST_DOUBLED_PX * 4:
+            continue
+        if min(grey.shape) * step.scale >= SMALLEST_SIDE_PX:
+            found = merge(found, step.read(grey))
+    return found
+
+
+def _has_card(found: Iterable[Code], accept: Callable[[bytes], bool] | None) -> bool:
+    return any(accept is None or accept(code.payload) for code in found)

@@ -1,0 +1,188 @@
+"""Synthetic: what a camera at the door would see of a card in a hand; drawn with fixed seeds, no camera involved."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hardware.qr_decode import Grey
+from hardware.synthetic_card import CARD_MM, CODE_LEFT_MM, CODE_MM, CODE_TOP_MM, PX_PER_MM, Card
+
+THUMB_TONE = 165
+NOISE_FRAMES = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pose:
+    """How a card is held and seen. Angles in degrees."""
+
+    x: float = 0.5
+    """Where the middle of the code is, as a share of the frame's width; outside 0..1: out of view."""
+    y: float = 0.5
+    size: float = 0.32
+    """Side of the code, as a share of the frame's height."""
+    yaw: float = 0.0
+    pitch: float = 0.0
+    roll: float = 0.0
+    motion_px: float = 0.0
+    """Length of the smear of a moving hand."""
+    motion_angle: float = 0.0
+    defocus_px: float = 0.6
+    """Sigma of the lens's blur."""
+    light: float = 1.0
+    noise: float = 3.0
+    """Standard deviation in grey levels."""
+    glare: float = 0.0
+    """Radius of a lamp's reflection, as a share of the code's side."""
+    glare_at: tuple[float, float] = (0.5, 0.5)
+    """Where on the code, as shares of its side."""
+    thumb: float = 0.0
+    """How far a thumb reaches into the code, as a share of its side."""
+    thumb_at: float = 135.0
+    """From which side: 0 right, 90 bottom, 180 left, 270 top."""
+    moire: float = 0.0
+    """Strength of stripes, as of a screen filmed by a camera, in grey levels."""
+
+
+class Scene:
+    """A doorway seen by one camera; the same seed gives the same frames."""
+
+    def __init__(self, *, width: int = 640, height: int = 480, seed: int = 1) -> None:
+        self.width = width
+        self.height = height
+        self._rng = np.random.default_rng(seed)
+        self._background = self._draw_background()
+        self._noise = self._rng.standard_normal((NOISE_FRAMES, height, width), dtype=np.float32)
+        self._frames = 0
+
+    def render(self, card: Card | None, pose: Pose) -> Grey:
+        """The next frame; None: nobody is there."""
+        import cv2
+
+        picture = self._background.copy()
+        if card is not None:
+            picture = self._place(picture, card, pose)
+        if pose.motion_px > 1:
+            picture = cv2.filter2D(picture, -1, _smear(pose.motion_px, pose.motion_angle))
+        if pose.defocus_px > 0.3:
+            picture = cv2.GaussianBlur(picture, (0, 0), pose.defocus_px)
+        return self._expose(picture, pose)
+
+    def _expose(self, picture: Grey, pose: Pose) -> Grey:
+        import cv2
+
+        noise = self._noise[self._frames % NOISE_FRAMES]
+        # The bank of noise is shifted, so that no two frames of a video share theirs.
+        noise = np.roll(noise, (self._frames * 37 % self.height, self._frames * 61 % self.width), axis=(0, 1))
+        self._frames += 1
+        seen = cv2.addWeighted(picture.astype(np.float32), pose.light, noise, pose.noise, 0.0)
+        return np.asarray(cv2.convertScaleAbs(np.maximum(seen, 0.0)), dtype=np.uint8)
+
+    def _place(self, picture: Grey, card: Card, pose: Pose) -> Grey:
+        import cv2
+
+        to_frame = self._projection(pose)
+        code_px = pose.size * self.height
+        level = int(max(0.0, math.log2(max(1.0, CODE_MM * PX_PER_MM / (1.6 * code_px)))))
+        level = min(level, len(card.sizes) - 1)
+        drawing = card.sizes[level].copy()
+        px_per_mm = drawing.shape[1] / CARD_MM[0]
+        _spoil(drawing, pose, px_per_mm)
+        matrix = to_frame @ np.diag([1 / px_per_mm, 1 / px_per_mm, 1.0])
+        return np.asarray(
+            cv2.warpPerspective(
+                drawing,
+                matrix,
+                (self.width, self.height),
+                dst=picture,
+                flags=cv2.INTER_LINEAR,
+                borderMode=cv2.BORDER_TRANSPARENT,
+            ),
+            dtype=np.uint8,
+        )
+
+    def _projection(self, pose: Pose) -> NDArray[np.float64]:
+        """From millimetres of the card to pixels of the frame: a pinhole camera as long as the frame is wide."""
+        focal_px = float(self.width)
+        distance_mm = CODE_MM * focal_px / (pose.size * self.height)
+        yaw, pitch, roll = (math.radians(angle) for angle in (pose.yaw, pose.pitch, pose.roll))
+        turn = _about_z(roll) @ _about_x(pitch) @ _about_y(yaw)
+        middle = (CODE_LEFT_MM + CODE_MM / 2, CODE_TOP_MM + CODE_MM / 2)
+        at = (
+            (pose.x - 0.5) * self.width * distance_mm / focal_px,
+            (pose.y - 0.5) * self.height * distance_mm / focal_px,
+        )
+        card_to_camera = np.column_stack(
+            [
+                turn[:, 0],
+                turn[:, 1],
+                np.array([at[0], at[1], distance_mm]) - turn[:, 0] * middle[0] - turn[:, 1] * middle[1],
+            ]
+        )
+        camera = np.array([[focal_px, 0, self.width / 2], [0, focal_px, self.height / 2], [0, 0, 1.0]])
+        return np.asarray(camera @ card_to_camera, dtype=np.float64)
+
+    def _draw_background(self) -> Grey:
+        import cv2
+
+        # A wall with furniture, darker towards one side; nothing in it looks like a code.
+        shade = np.linspace(110, 170, self.width, dtype=np.float32)[None, :].repeat(self.height, axis=0)
+        picture = np.asarray(shade, dtype=np.uint8)
+        for _ in range(9):
+            left, top = int(self._rng.integers(0, self.width)), int(self._rng.integers(0, self.height))
+            right, bottom = left + int(self._rng.integers(30, 160)), top + int(self._rng.integers(30, 200))
+            cv2.rectangle(picture, (left, top), (right, bottom), int(self._rng.integers(60, 200)), -1)
+        return np.asarray(cv2.GaussianBlur(picture, (0, 0), 2.0), dtype=np.uint8)
+
+
+def _spoil(drawing: Grey, pose: Pose, px_per_mm: float) -> None:
+    """Put glare, thumb and stripes on the card itself, so that they move with it."""
+    import cv2
+
+    side = CODE_MM * px_per_mm
+    left, top = CODE_LEFT_MM * px_per_mm, CODE_TOP_MM * px_per_mm
+    if pose.moire > 0:
+        rows, columns = np.mgrid[0 : drawing.shape[0], 0 : drawing.shape[1]]
+        stripes = np.sin(rows * 2.1 / px_per_mm * 3) * np.sin(columns * 1.7 / px_per_mm * 3) * pose.moire
+        drawing[:] = np.clip(drawing + stripes, 0, 255).astype(np.uint8)
+    if pose.glare > 0:
+        at = (round(left + pose.glare_at[0] * side), round(top + pose.glare_at[1] * side))
+        light = np.zeros(drawing.shape, dtype=np.uint8)
+        cv2.circle(light, at, max(1, round(pose.glare * side)), 255, -1)
+        cv2.GaussianBlur(light, (0, 0), max(0.5, 0.08 * side), dst=light)
+        cv2.add(drawing, light, dst=drawing)
+    if pose.thumb > 0:
+        angle = math.radians(pose.thumb_at)
+        # An ellipse whose tip reaches `thumb` into the code from its edge.
+        reach = 0.5 - pose.thumb + 0.45
+        middle = (left + side * (0.5 + reach * math.cos(angle)), top + side * (0.5 + reach * math.sin(angle)))
+        axes = (round(0.45 * side), round(0.22 * side))
+        cv2.ellipse(drawing, (round(middle[0]), round(middle[1])), axes, pose.thumb_at, 0, 360, THUMB_TONE, -1)
+
+
+def _smear(length_px: float, angle: float) -> NDArray[np.float32]:
+    import cv2
+
+    side = int(length_px) | 1
+    middle = side / 2 - 0.5
+    kernel = np.zeros((side, side), dtype=np.float32)
+    across, down = math.cos(math.radians(angle)) * middle, math.sin(math.radians(angle)) * middle
+    ends = (round(middle - across), round(middle - down)), (round(middle + across), round(middle + down))
+    cv2.line(kernel, *ends, 1.0, 1, cv2.LINE_AA)
+    return np.asarray(kernel / max(float(kernel.sum()), 1e-6), dtype=np.float32)
+
+
+def _about_x(angle: float) -> NDArray[np.float64]:
+    sine, cosine = math.sin(angle), math.cos(angle)
+    return np.array([[1, 0, 0], [0, cosine, -sine], [0, sine, cosine]])
+
+
+def _about_y(angle: float) -> NDArray[np.float64]:
+    sine, cosine = math.sin(angle), math.cos(angle)
+    return np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
+
+
+def _about_z(angle: float) -> NDArray[np.float64]:
+    sine, cosine = math.sin(angle), math.cos(angle)
+    return np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])

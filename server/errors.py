@@ -1,0 +1,33 @@
+"""Errors of the server package."""
+
+from collections.abc import Sequence
+
+
+class ServerError(Exception):
+    """Base of every error this package raises."""
+
+
+class StoreError(ServerError, RuntimeError):
+    """The database cannot be used; the text says what a person can do."""
+
+
+class EnrolmentRefused(ServerError, PermissionError):
+    """A one-time code is unknown, used, expired or tried too often; which of these is told to nobody."""
+
+
+class RosterRefused(ServerError, ValueError):
+    """A roster file has mistakes; nothing of it was imported. `problems` holds one for each row and column."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class TransportError(ServerError, OSError):
+    """A message was not taken by its channel."""
+
+    def __init__(self, reason: str, *, permanent: bool, retry_after_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.permanent = permanent
+        self.retry_after_s = retry_after_s

@@ -1,0 +1,1 @@
+"""The store: tables, migrations, and one open database. No SQL dialect tricks outside `engine`."""
