@@ -1,4 +1,4 @@
-"""The bench command: measures the asked areas, prints a table, writes JSON, and fails when a bar is missed or a control meets one."""
+"""The bench command: measures areas, prints a table, writes JSON; fails when a bar is missed or a control meets its own."""
 
 import argparse
 import importlib

@@ -1,7 +1,7 @@
-"""A measured figure beside the bar it must meet: the rows of every area, as JSON for machines and as a table for people.
+"""A measured figure beside the bar it must meet: the rows of every area, as JSON for machines, a table for people.
 
-A control is a deliberately broken variant, measured beside the real one. It must miss its bar: a control that meets it shows that the
-measurement cannot tell good from bad.
+A control is a deliberately broken variant, measured beside the real one. It must miss its bar: a control that meets it
+shows that the measurement cannot tell good from bad.
 """
 
 import json
@@ -34,7 +34,7 @@ class Row:
 
 
 def holds(value: float | None, bar: float | None, better: Better) -> bool | None:
-    """Whether the value is on the good side of the bar or just on it. Raises: ValueError for a value or bar that is not finite."""
+    """Whether the value is on the good side of the bar or just on it. Raises: ValueError for a number not finite."""
     if not all(math.isfinite(number) for number in (value, bar) if number is not None):
         raise ValueError(f"value {value} and bar {bar} must be finite numbers")
     if value is None or bar is None:
