@@ -1,4 +1,4 @@
-"""The bench command: measures areas, prints a table, writes JSON; fails when a bar is missed or a control meets its own."""
+"""The bench command: measures areas, shows and writes their rows; fails on a missed bar or a control that meets one."""
 
 import argparse
 import importlib
