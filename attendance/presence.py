@@ -63,10 +63,27 @@ def in_order(movements: Iterable[Movement]) -> list[Movement]:
     return sorted(once.values(), key=lambda movement: (movement.at_ms, movement.id))
 
 
+def logical(movements: Iterable[Movement]) -> list[Movement]:
+    """Return the movements in order without those that repeat the one before them (two kiosks at one door)."""
+    last: dict[str, Movement] = {}
+    kept = []
+    for movement in in_order(movements):
+        before = last.get(movement.child)
+        if before is None or not repeats(before, movement):
+            last[movement.child] = movement
+            kept.append(movement)
+    return kept
+
+
+def repeats(before: Movement, movement: Movement) -> bool:
+    """Say whether a movement is the same walk through the door as the one before it."""
+    return movement.direction is before.direction and movement.at_ms - before.at_ms <= SAME_MOVEMENT_MS
+
+
 def fold(movements: Iterable[Movement]) -> dict[str, Presence]:
     """Return the presence of every child who moved, from the movements of one local day at one site, in any order."""
     state: dict[str, Presence] = {}
-    for movement in in_order(movements):
+    for movement in logical(movements):
         before = state.get(movement.child)
         state[movement.child] = _first(movement) if before is None else _next(before, movement)
     return state
@@ -95,8 +112,6 @@ def _first(movement: Movement) -> Presence:
 def _next(before: Presence, movement: Movement) -> Presence:
     entered = movement.direction is Direction.ENTRY
     if movement.direction is before.last_direction:
-        if movement.at_ms - before.since_ms <= SAME_MOVEMENT_MS:
-            return before
         flag = Flag.ENTRY_WHILE_PRESENT if entered else Flag.EXIT_WHILE_ABSENT
         flags = (*before.flags, (flag, movement.id))
         # A second entry keeps the time the child came; a second exit moves the time the child was last seen.
