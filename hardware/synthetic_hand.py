@@ -102,7 +102,7 @@ def read_schedule(path: Path) -> list[Showing]:
     """The schedule in a JSON file, by time. Raises: ValueError saying what is wrong with which row."""
     rows = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(rows, list):
-        raise ValueError("a schedule is a list")
+        raise ValueError("a schedule is a list")  # noqa: TRY004 - a file's content is wrong, not an argument's type
     showings = []
     for number, row in enumerate(rows):
         try:

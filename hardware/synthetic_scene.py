@@ -64,9 +64,10 @@ class Scene:
         if card is not None:
             picture = self._place(picture, card, pose)
         if pose.motion_px > 1:
-            picture = cv2.filter2D(picture, -1, _smear(pose.motion_px, pose.motion_angle))
+            smeared = cv2.filter2D(picture, -1, _smear(pose.motion_px, pose.motion_angle))
+            picture = np.asarray(smeared, dtype=np.uint8)
         if pose.defocus_px > 0.3:
-            picture = cv2.GaussianBlur(picture, (0, 0), pose.defocus_px)
+            picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), pose.defocus_px), dtype=np.uint8)
         return self._expose(picture, pose)
 
     def _expose(self, picture: Grey, pose: Pose) -> Grey:
@@ -89,7 +90,9 @@ class Scene:
         drawing = card.sizes[level].copy()
         px_per_mm = drawing.shape[1] / CARD_MM[0]
         _spoil(drawing, pose, px_per_mm)
+        _draw_grip(drawing, px_per_mm)
         matrix = to_frame @ np.diag([1 / px_per_mm, 1 / px_per_mm, 1.0])
+        self._draw_arm(picture, to_frame, code_px)
         return np.asarray(
             cv2.warpPerspective(
                 drawing,
@@ -101,6 +104,14 @@ class Scene:
             ),
             dtype=np.uint8,
         )
+
+    def _draw_arm(self, picture: Grey, to_frame: NDArray[np.float64], code_px: float) -> None:
+        import cv2
+
+        grip = to_frame @ np.array([CARD_MM[0] - 8, CARD_MM[1] - 6, 1.0])
+        wrist = (round(grip[0] / grip[2]), round(grip[1] / grip[2]))
+        elbow = (wrist[0] + self.width // 5, wrist[1] + self.height)
+        cv2.line(picture, wrist, elbow, THUMB_TONE - 15, max(4, round(0.5 * code_px)), cv2.LINE_AA)
 
     def _projection(self, pose: Pose) -> NDArray[np.float64]:
         """From millimetres of the card to pixels of the frame: a pinhole camera as long as the frame is wide."""
@@ -159,6 +170,15 @@ def _spoil(drawing: Grey, pose: Pose, px_per_mm: float) -> None:
         middle = (left + side * (0.5 + reach * math.cos(angle)), top + side * (0.5 + reach * math.sin(angle)))
         axes = (round(0.45 * side), round(0.22 * side))
         cv2.ellipse(drawing, (round(middle[0]), round(middle[1])), axes, pose.thumb_at, 0, 360, THUMB_TONE, -1)
+
+
+def _draw_grip(drawing: Grey, px_per_mm: float) -> None:
+    """The thumb of the hand that holds the card, where the card asks for it."""
+    import cv2
+
+    at = (round((CARD_MM[0] - 6) * px_per_mm), round((CARD_MM[1] - 5) * px_per_mm))
+    axes = (max(1, round(13 * px_per_mm)), max(1, round(7 * px_per_mm)))
+    cv2.ellipse(drawing, at, axes, 30, 0, 360, THUMB_TONE, -1, cv2.LINE_AA)
 
 
 def _smear(length_px: float, angle: float) -> NDArray[np.float32]:

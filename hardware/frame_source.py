@@ -1,0 +1,278 @@
+"""Where frames come from: a camera, a stream or a recording, by way of cv2.VideoCapture (before step 1 of the line).
+
+A thread reads and keeps only the newest frame: whoever decodes slowly sees fewer frames, never old ones.
+"""
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hardware.errors import DriverMissing, ReaderLost
+from hardware.qr_decode import Grey
+from hardware.reader import boot_ns
+
+log = logging.getLogger(__name__)
+
+STREAM_OPEN_MS = 5000
+STREAM_READ_MS = 1000
+"""A stream or camera that sends nothing for so long is lost."""
+STALL_S = 5.0
+"""How long to wait for a frame before the source counts as lost; a camera's first frame may take seconds."""
+JOIN_S = 1.0
+
+
+class Kind(StrEnum):
+    """What a source is, as its text says."""
+
+    DEVICE = "device"
+    STREAM = "stream"
+    VIDEO = "video"
+    IMAGES = "images"
+
+    @property
+    def recorded(self) -> bool:
+        """Whether it has an end."""
+        return self in (Kind.VIDEO, Kind.IMAGES)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One grey picture and when it was taken, or would have been if the recording were live."""
+
+    grey: Grey
+    taken_at_ns: int
+    """CLOCK_BOOTTIME."""
+
+
+def kind_of(source: str) -> Kind:
+    """What the text names: "0", /dev/video0, rtsp://..., frame_%04d.png, door.avi; a FIFO is a stream."""
+    if source.isdecimal() or source.startswith("/dev/"):
+        return Kind.DEVICE
+    if "://" in source or Path(source).is_fifo():
+        return Kind.STREAM
+    return Kind.IMAGES if "%" in Path(source).name else Kind.VIDEO
+
+
+def to_grey(picture: Any) -> Grey | None:
+    """The grey frame in what cv2 delivered: JPEG bytes, YUYV, BGR or grey; None when a JPEG is torn."""
+    import cv2
+
+    if picture.ndim == 2 and min(picture.shape) == 1:
+        decoded = cv2.imdecode(picture.reshape(-1), cv2.IMREAD_GRAYSCALE)
+        return None if decoded is None else np.asarray(decoded, dtype=np.uint8)
+    if picture.ndim == 2:
+        return np.asarray(picture, dtype=np.uint8)
+    if picture.shape[2] == 2:
+        return np.ascontiguousarray(picture[:, :, 0], dtype=np.uint8)
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
+
+
+class FrameSource:
+    """The newest frame of one camera, stream or recording. Thread: one takes; any may close.
+
+    A recording plays at its own pace in real time. A size or rate the driver does not know is left as it is.
+    """
+
+    def __init__(
+        self,
+        reader: str,
+        source: str,
+        *,
+        width: int = 640,
+        height: int = 480,
+        fps: float = 15.0,
+        loop: bool = False,
+        exposure: float | None = None,
+        focus: float | None = None,
+        clock_ns: Callable[[], int] = boot_ns,
+    ) -> None:
+        self.kind = kind_of(source)
+        self._reader = reader
+        self._source = source
+        self._width, self._height, self._fps = width, height, fps
+        self._loop = loop
+        self._exposure, self._focus = exposure, focus
+        self._clock_ns = clock_ns
+        self._news = threading.Condition()
+        self._newest: Frame | None = None
+        self._ended = False
+        self._fault: str | None = None
+        self._closing = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.first_frame_at_ns: int | None = None
+        """When the first frame was taken, from `open` on; a recording's second s lies s seconds later."""
+
+    def open(self) -> None:
+        """Take the device and wait for the first frame. Raises: ReaderLost, DriverMissing."""
+        capture = self._capture()
+        picture = self._read(capture)
+        if picture is None:
+            capture.release()
+            raise ReaderLost(self._reader, f"{self._source} opens but gives no picture")
+        self.first_frame_at_ns = self._clock_ns()
+        self._newest = Frame(picture, self.first_frame_at_ns)
+        self._thread = threading.Thread(target=self._grab, args=(capture,), name=f"frames-{self._reader}", daemon=True)
+        self._thread.start()
+
+    def take(self) -> Frame | None:
+        """Wait for a frame not taken yet; None when closed or when a recording has ended. Raises: ReaderLost."""
+        with self._news:
+            arrived = self._news.wait_for(lambda: self._newest is not None or self._ended, STALL_S)
+            if self._closing.is_set():
+                return None
+            if self._newest is not None:
+                frame, self._newest = self._newest, None
+                return frame
+            if not arrived:
+                raise ReaderLost(self._reader, f"{self._source} sends no pictures")
+            if self._fault is not None:
+                raise ReaderLost(self._reader, self._fault)
+            return None
+
+    def close(self) -> None:
+        """Let go of the device; a waiting `take` returns at once. Idempotent. Thread: any."""
+        self._closing.set()
+        with self._news:
+            self._ended = True
+            self._news.notify_all()
+        thread = self._thread
+        # A read that hangs in the driver keeps its thread and device; releasing under it would crash the process.
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(JOIN_S)
+
+    def _grab(self, capture: Any) -> None:
+        fault: str | None = None
+        try:
+            fault = self._play(capture) if self.kind.recorded else self._follow(capture)
+        except Exception as error:
+            log.exception("frames stopped reader=%s", self._reader)
+            fault = f"{self._source}: {type(error).__name__}"
+        finally:
+            with self._news:
+                self._fault = fault
+                self._ended = True
+                self._news.notify_all()
+
+    def _follow(self, capture: Any) -> str | None:
+        """Read a live source until closed; the fault it ended with."""
+        try:
+            while not self._closing.is_set():
+                picture = self._read(capture)
+                if picture is None:
+                    return f"{self._source} stopped sending pictures"
+                self._put(Frame(picture, self._clock_ns()))
+        finally:
+            capture.release()
+        return None
+
+    def _play(self, capture: Any) -> str | None:
+        """Read a recording at its pace until closed or, unless looping, its end; the fault it ended with."""
+        started_at_ns = self.first_frame_at_ns or self._clock_ns()
+        frame_ns = 1e9 / self._pace(capture)
+        number = 1
+        while True:
+            try:
+                while (picture := self._read(capture)) is not None:
+                    due_at_ns = started_at_ns + round(number * frame_ns)
+                    if self._closing.wait(max(0.0, (due_at_ns - self._clock_ns()) / 1e9)):
+                        return None
+                    self._put(Frame(picture, due_at_ns))
+                    number += 1
+            finally:
+                capture.release()
+            # The last frame stays for as long as any other.
+            if self._closing.wait(frame_ns / 1e9) or not self._loop:
+                return None
+            try:
+                capture = self._capture()
+            except ReaderLost as error:
+                return error.reason
+
+    def _put(self, frame: Frame) -> None:
+        with self._news:
+            self._newest = frame
+            self._news.notify_all()
+
+    def _pace(self, capture: Any) -> float:
+        import cv2
+
+        if self.kind is Kind.IMAGES:
+            return self._fps
+        own = float(capture.get(cv2.CAP_PROP_FPS))
+        return own if 0.1 <= own <= 240 else self._fps
+
+    def _read(self, capture: Any) -> Grey | None:
+        """The next picture in grey; None at the end. A torn JPEG is passed over."""
+        for _ in range(5):
+            arrived, picture = capture.read()
+            if not arrived or picture is None:
+                return None
+            grey = to_grey(picture)
+            if grey is not None:
+                return grey
+        return None
+
+    def _capture(self) -> Any:
+        """An opened cv2.VideoCapture. Raises: ReaderLost, DriverMissing."""
+        try:
+            import cv2
+        except ImportError as error:
+            raise DriverMissing("opencv-python", "install the kiosk extra, and libgl1 and libglib2.0-0") from error
+
+        if self.kind is Kind.VIDEO and not Path(self._source).is_file():
+            raise ReaderLost(self._reader, f"{self._source} is not a file")
+        try:
+            capture = self._opened(cv2)
+        except cv2.error as error:
+            raise ReaderLost(self._reader, f"{self._source} cannot be opened") from error
+        if not capture.isOpened():
+            capture.release()
+            raise ReaderLost(self._reader, f"{self._source} cannot be opened")
+        return capture
+
+    def _opened(self, cv2: Any) -> Any:
+        match self.kind:
+            case Kind.DEVICE:
+                device = int(self._source) if self._source.isdecimal() else self._source
+                capture = cv2.VideoCapture(device, cv2.CAP_V4L2)
+                self._set_up(cv2, capture)
+                return capture
+            case Kind.IMAGES:
+                return cv2.VideoCapture(self._source, cv2.CAP_IMAGES)
+            case Kind.STREAM:
+                limits = [
+                    cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
+                    STREAM_OPEN_MS,
+                    cv2.CAP_PROP_READ_TIMEOUT_MSEC,
+                    STREAM_READ_MS,
+                ]
+                return cv2.VideoCapture(self._source, cv2.CAP_FFMPEG, limits)
+            case Kind.VIDEO:
+                # More threads gain nothing at this size and would compete with the decoder.
+                return cv2.VideoCapture(self._source, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+
+    def _set_up(self, cv2: Any, capture: Any) -> None:
+        """Ask the camera for what reads best; a driver that refuses one keeps its own."""
+        wishes = [
+            (cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG")),
+            (cv2.CAP_PROP_FRAME_WIDTH, self._width),
+            (cv2.CAP_PROP_FRAME_HEIGHT, self._height),
+            (cv2.CAP_PROP_FPS, self._fps),
+            (cv2.CAP_PROP_BUFFERSIZE, 1),
+            # The driver's own picture, so that JPEG is decoded straight to grey.
+            (cv2.CAP_PROP_CONVERT_RGB, 0),
+        ]
+        if self._exposure is not None:
+            wishes += [(cv2.CAP_PROP_AUTO_EXPOSURE, 1), (cv2.CAP_PROP_EXPOSURE, self._exposure)]
+        if self._focus is not None:
+            wishes += [(cv2.CAP_PROP_AUTOFOCUS, 0), (cv2.CAP_PROP_FOCUS, self._focus)]
+        for setting, value in wishes:
+            with contextlib.suppress(cv2.error):
+                capture.set(setting, value)

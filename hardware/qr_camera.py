@@ -1,0 +1,108 @@
+"""The QR camera: a `CardReader` over any source of frames (step 1 of the line)."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+from hardware.frame_source import Frame, FrameSource
+from hardware.qr_cascade import BUDGET_S, Cascade
+from hardware.qr_decode import Code, load_engines
+from hardware.qr_gate import Attention, IdleGate
+from hardware.qr_sightings import Sightings
+from hardware.reader import Medium, RawRead, boot_ns
+
+log = logging.getLogger(__name__)
+
+
+class QrCamera:
+    """Reads QR cards held to a camera, or recorded so. A `CardReader`.
+
+    `source`: a device number, a V4L2 path, a stream's URL, a video file or an image sequence such as frame_%04d.png;
+    a recording plays in real time and `reads` ends with it, unless it loops. `accept` says which payloads are likely
+    cards; others are read too, a frame later.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        source: str,
+        *,
+        width: int = 640,
+        height: int = 480,
+        fps: float = 15.0,
+        loop: bool = False,
+        hold_off_s: float = 1.0,
+        budget_s: float = BUDGET_S,
+        exposure: float | None = None,
+        focus: float | None = None,
+        accept: Callable[[bytes], bool] | None = None,
+        clock_ns: Callable[[], int] = boot_ns,
+    ) -> None:
+        self.name = name
+        self.source = source
+        self.first_frame_boot_ns: int | None = None
+        """CLOCK_BOOTTIME of the first frame since `open`; a recording's second s is played s seconds later."""
+        self._hold_off_s = hold_off_s
+        self._budget_s = budget_s
+        self._accept = accept
+        self._clock_ns = clock_ns
+
+        def make_source() -> FrameSource:
+            return FrameSource(
+                name,
+                source,
+                width=width,
+                height=height,
+                fps=fps,
+                loop=loop,
+                exposure=exposure,
+                focus=focus,
+                clock_ns=clock_ns,
+            )
+
+        self._make_source = make_source
+        self._frames: FrameSource | None = None
+
+    def open(self) -> None:
+        """Take the camera and its first frame. Raises: ReaderLost, DriverMissing."""
+        load_engines()
+        self.close()
+        frames = self._make_source()
+        frames.open()
+        self._frames = frames
+        self.first_frame_boot_ns = frames.first_frame_at_ns
+        log.info("reader open name=%s kind=%s first_frame_boot_ns=%s", self.name, frames.kind, self.first_frame_boot_ns)
+
+    def reads(self) -> Iterator[RawRead]:
+        """Yield each card once per showing. Raises: ReaderLost."""
+        frames = self._frames
+        if frames is None:
+            return
+        gate = IdleGate()
+        cascade = Cascade(accept=self._accept, budget_s=self._budget_s)
+        sightings = Sightings(hold_off_s=self._hold_off_s, accept=self._accept)
+        while (frame := frames.take()) is not None:
+            codes = _look(gate, cascade, frame)
+            if codes is None:
+                continue
+            for payload in sightings.reads((code.payload for code in codes), frame.taken_at_ns):
+                yield RawRead(Medium.QR, payload, self.name, self._clock_ns())
+
+    def close(self) -> None:
+        """Let go of the camera. Idempotent; never raises. Thread: any."""
+        frames, self._frames = self._frames, None
+        if frames is not None:
+            with suppress(Exception):
+                frames.close()
+
+
+def _look(gate: IdleGate, cascade: Cascade, frame: Frame) -> list[Code] | None:
+    """The codes of a frame; None when it was not worth decoding."""
+    look = gate.look(frame.grey)
+    match look.attention:
+        case Attention.ASLEEP:
+            return None
+        case Attention.GLANCE:
+            return cascade.glance(frame.grey)
+        case Attention.AWAKE:
+            return cascade.read(frame.grey, look.region)
