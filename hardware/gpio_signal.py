@@ -1,0 +1,144 @@
+"""Three lights and a buzzer on GPIO pins, through gpiozero: a signal at step 7 of the straight line.
+
+A cue has a light and a rhythm, and no two cues share a rhythm: whoever cannot tell the colours apart, or cannot hear, is
+answered all the same.
+"""
+
+import logging
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, assert_never
+
+from hardware.errors import DriverMissing, SignalLost
+from hardware.signal import Cue
+
+log = logging.getLogger(__name__)
+
+TICK_S = 0.06
+
+
+class Lamp(StrEnum):
+    """The lights, by colour."""
+
+    GREEN = "green"
+    YELLOW = "yellow"
+    RED = "red"
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """What light and buzzer do together, a character a tick: `#` on, `.` off."""
+
+    lamp: Lamp
+    rhythm: str
+
+
+def pattern(cue: Cue) -> Pattern:
+    """The light and rhythm of a cue."""
+    match cue:
+        case Cue.IN:
+            return Pattern(Lamp.GREEN, "##########")
+        case Cue.OUT:
+            return Pattern(Lamp.GREEN, "#####...#####")
+        case Cue.AGAIN:
+            return Pattern(Lamp.YELLOW, "#..#")
+        case Cue.UNDONE:
+            return Pattern(Lamp.YELLOW, "#..########")
+        case Cue.UNKNOWN:
+            return Pattern(Lamp.RED, "##..##..##")
+        case Cue.ASK:
+            return Pattern(Lamp.YELLOW, "########..#")
+        case Cue.BROKEN:
+            return Pattern(Lamp.RED, "#.#.#.#.#.#.#.#.#.#.#.#.#.#.#")
+    assert_never(cue)
+
+
+class GpioSignal:
+    """Lights and a buzzer (active, with a driver of its own) on GPIO pins by gpiozero's names; None for one not fitted.
+
+    `pin_factory` is a gpiozero pin factory; without one lgpio is used, and nothing else is tried.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        green_pin: int | str | None,
+        yellow_pin: int | str | None,
+        red_pin: int | str | None,
+        buzzer_pin: int | str | None,
+        pin_factory: Any = None,
+    ) -> None:
+        self.name = name
+        self._lamp_pins = {Lamp.GREEN: green_pin, Lamp.YELLOW: yellow_pin, Lamp.RED: red_pin}
+        self._buzzer_pin = buzzer_pin
+        self._given_factory = pin_factory
+        self._own_factory: Any = None
+        self._lamps: dict[Lamp, Any] = {}
+        self._buzzer: Any = None
+
+    def open(self) -> None:
+        """Take the pins. Raises: SignalLost when one cannot be had, DriverMissing when gpiozero or lgpio is missing."""
+        self.close()
+        try:
+            from gpiozero import DigitalOutputDevice, GPIOZeroError
+        except ImportError as error:
+            raise DriverMissing("gpiozero", "install Tadaima with its extra 'kiosk'") from error
+        factory = self._given_factory or self._take_lgpio()
+        try:
+            for lamp, pin in self._lamp_pins.items():
+                if pin is not None:
+                    self._lamps[lamp] = DigitalOutputDevice(pin, pin_factory=factory)
+            if self._buzzer_pin is not None:
+                self._buzzer = DigitalOutputDevice(self._buzzer_pin, pin_factory=factory)
+        except (GPIOZeroError, OSError) as error:
+            self.close()
+            raise SignalLost(self.name, str(error)) from error
+
+    def play(self, cue: Cue) -> None:
+        """Start the cue's light and rhythm. Raises: SignalLost when not open or a pin fails."""
+        from gpiozero import GPIOZeroError
+
+        devices = self._devices()
+        if not devices:
+            raise SignalLost(self.name, "not open")
+        wanted = pattern(cue)
+        values = [tick == "#" for tick in wanted.rhythm] + [False]
+        try:
+            self._silence()
+            for device in (self._lamps.get(wanted.lamp), self._buzzer):
+                if device is not None:
+                    device.source_delay = TICK_S
+                    device.source = values
+        except (GPIOZeroError, OSError) as error:
+            raise SignalLost(self.name, str(error)) from error
+
+    def close(self) -> None:
+        """Darken, silence and let go of the pins. Idempotent; never raises."""
+        devices, self._lamps, self._buzzer = self._devices(), {}, None
+        factory, self._own_factory = self._own_factory, None
+        for resource in (*devices, *([] if factory is None else [factory])):
+            try:
+                resource.close()
+            except Exception as error:  # noqa: BLE001 - a chip that is gone may fail to close in ways of its driver's own
+                log.info("gpio did not close cleanly signal=%s error=%s", self.name, type(error).__name__)
+
+    def _devices(self) -> list[Any]:
+        return [*self._lamps.values(), *([] if self._buzzer is None else [self._buzzer])]
+
+    def _silence(self) -> None:
+        for device in self._devices():
+            device.source = None
+            device.off()
+
+    def _take_lgpio(self) -> Any:
+        try:
+            import lgpio
+            from gpiozero.pins.lgpio import LGPIOFactory
+        except ImportError as error:
+            raise DriverMissing("lgpio", "apt install python3-lgpio, or pip install lgpio") from error
+        try:
+            self._own_factory = LGPIOFactory()
+        except (lgpio.error, OSError) as error:
+            raise SignalLost(self.name, str(error)) from error
+        return self._own_factory

@@ -1,0 +1,78 @@
+"""nfcpy's frontend with a limit on what one card may cost; imported by `nfc_nfcpy` only when a reader is opened.
+
+nfcpy trusts tags: one that asks for more time again and again, or answers READ BINARY with nothing, keeps it busy for
+ever. Every exchange therefore draws on the card's allowance, in number and in time.
+"""
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import nfc.clf
+import nfc.clf.device
+
+from hardware.nfc_udp import open_udp
+
+# nfcpy's messages quote what cards say, tokens included, and repeat every failed search for a reader.
+logging.getLogger("nfc").setLevel(logging.CRITICAL)
+# Importing nfc.tag sends the whole process's warnings to a log; that is not a library's to decide.
+logging.captureWarnings(capture=False)
+
+LONGEST_EXCHANGE_S = 0.5
+"""Longer than any honest card needs, and short enough for `close` to be prompt."""
+
+
+class AllowanceSpent(Exception):
+    """The card has used up its exchanges or its time, or the reader is being closed.
+
+    Deliberately no CommunicationError: nfcpy would try again.
+    """
+
+
+@dataclass(slots=True)
+class Allowance:
+    """What one card may still cost."""
+
+    exchanges_left: int
+    until_s: float
+    """On the monotonic clock."""
+    faults: int = 0
+    """Exchanges that the card did not answer, or not properly."""
+
+    @property
+    def spent(self) -> bool:
+        """Whether nothing is left."""
+        return self.exchanges_left <= 0 or time.monotonic() >= self.until_s
+
+
+class BoundedFrontend(nfc.clf.ContactlessFrontend):  # type: ignore[misc]  # nfcpy has no types
+    """A ContactlessFrontend whose `exchange` is bounded by `allowance` and ends soon after `stopping` is set."""
+
+    def __init__(self, device: Any) -> None:
+        super().__init__()
+        self.device = device
+        self.allowance = Allowance(exchanges_left=0, until_s=0.0)
+        self.stopping = threading.Event()
+
+    def exchange(self, send_data: bytes | None, timeout: float | None) -> Any:
+        """Exchange one frame with the card. Raises: AllowanceSpent, what nfcpy raises."""
+        allowance = self.allowance
+        if allowance.spent or self.stopping.is_set():
+            raise AllowanceSpent
+        allowance.exchanges_left -= 1
+        left_s = min(allowance.until_s - time.monotonic(), LONGEST_EXCHANGE_S)
+        try:
+            return super().exchange(send_data, left_s if timeout is None else max(0.001, min(timeout, left_s)))
+        except nfc.clf.CommunicationError:
+            allowance.faults += 1
+            raise
+
+
+def connect_device(path: str) -> Any | None:
+    """The nfcpy device on a path, or None when there is none. Raises: OSError."""
+    if path.startswith("udp:"):
+        _, host, port = path.split(":")
+        return open_udp(host, int(port))
+    return nfc.clf.device.connect(path)

@@ -1,0 +1,183 @@
+"""Step 1 of the line for readers nfcpy drives: Sony RC-S380, PN532 on a serial port, ACR122U, and soft cards over UDP.
+
+Runs its own loop of `sense` and `activate`; what rules nfcpy's `connect` out is in docs/readers-nfc.md.
+"""
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hardware.errors import DriverMissing, ReaderLost
+from hardware.nfc_tag import CardIdentity, identify, may_hold_text, read_text
+from hardware.presence import Presence
+from hardware.reader import Medium, RawRead, boot_ns
+
+if TYPE_CHECKING:
+    from hardware.nfc_frontend import BoundedFrontend
+
+log = logging.getLogger(__name__)
+
+ANY_SYSTEM = 0xFFFF
+"""FeliCa's wildcard: a card answers with its first system, always the same one."""
+CARD_EXCHANGES = 400
+CARD_TIME_S = 2.0
+_READ_ATTEMPTS = 2
+_PAUSE_SEARCHING_S = 0.01
+_PAUSE_HELD_S = 0.04
+_PATH = re.compile(
+    r"usb(:[0-9a-f]{4}(:[0-9a-f]{4})?|:[0-9]{1,3}(:[0-9]{1,3})?)?|tty:\w+:(pn532|arygon)|udp:[^:]+:[0-9]{1,5}",
+    re.IGNORECASE,
+)
+
+
+@dataclass(slots=True)
+class _Unread:
+    """A card that has arrived and has not yet been told to anybody."""
+
+    identity: CardIdentity
+    attempts_left: int = _READ_ATTEMPTS
+
+
+class NfcReader:
+    """A reader on an nfcpy path: `usb`, `usb:054c:06c3`, `tty:S0:pn532`, `udp:127.0.0.1:PORT`.
+
+    A tag with an NDEF text record is read as that text; any other as its UID, or as system code and IDm.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        path: str,
+        *,
+        system_codes: Sequence[int] = (ANY_SYSTEM,),
+        absence_s: float = 0.5,
+        connect: Callable[[str], Any] | None = None,
+    ) -> None:
+        """Set up without touching the device; `connect` opens an nfcpy device in place of nfcpy's own search.
+
+        Raises: ValueError for a path that nfcpy would not understand.
+        """
+        if not _PATH.fullmatch(path):
+            raise ValueError(f"not an nfcpy path: {path!r}")
+        self.name = name
+        self._path = path
+        self._system_codes = tuple(system_codes)
+        self._absence_s = absence_s
+        self._connect = connect
+        self._frontend: BoundedFrontend | None = None
+        self._lock = threading.Lock()
+
+    def open(self) -> None:
+        """Take the device. Raises: ReaderLost when it is not there, DriverMissing when its library is not."""
+        self.close()
+        try:
+            from hardware.nfc_frontend import BoundedFrontend, connect_device
+        except ImportError as error:
+            raise DriverMissing("nfcpy", "install Tadaima with its extra 'kiosk'") from error
+        try:
+            device = (self._connect or connect_device)(self._path)
+        except OSError as error:
+            if error.errno is None and self._path.startswith("usb"):  # ctypes found no library to load
+                raise DriverMissing("libusb", "apt install libusb-1.0-0") from error
+            raise ReaderLost(self.name, str(error)) from error
+        if device is None:
+            raise ReaderLost(self.name, f"nothing at {self._path}")
+        with self._lock:
+            self._frontend = BoundedFrontend(device)
+        log.info("nfc reader opened reader=%s path=%s", self.name, self._path)
+
+    def reads(self) -> Iterator[RawRead]:
+        """Block and yield reads until closed. Raises: ReaderLost."""
+        frontend = self._frontend
+        if frontend is None:
+            return
+        try:
+            yield from self._watch(frontend)
+        except OSError as error:
+            if not frontend.stopping.is_set():
+                raise ReaderLost(self.name, str(error)) from error
+
+    def close(self) -> None:
+        """Let go of the device; a blocked `reads` ends within 1.2 s. Idempotent; never raises. Thread: any."""
+        with self._lock:
+            frontend, self._frontend = self._frontend, None
+        if frontend is None:
+            return
+        frontend.stopping.set()
+        try:
+            frontend.close()
+        except Exception:  # noqa: BLE001 - an unplugged device may fail to close in ways of its driver's own
+            log.info("nfc reader did not close cleanly reader=%s", self.name)
+
+    def _watch(self, frontend: "BoundedFrontend") -> Iterator[RawRead]:
+        """One look after another at the field, and the reads that come of them."""
+        from hardware.nfc_frontend import Allowance
+
+        presence = Presence(self._absence_s)
+        unread: _Unread | None = None
+        while not frontend.stopping.is_set():
+            target = self._sense(frontend)
+            card = None if target is None else identify(target, self._system_codes[0])
+            if unread is not None and card != unread.identity:
+                # Torn away before it could be read: its next coming is a new one.
+                presence.forget(unread.identity)
+                unread = None
+            if presence.observe([] if card is None else [card], time.monotonic()):
+                assert card is not None
+                unread = _Unread(card)
+                frontend.allowance = Allowance(CARD_EXCHANGES, time.monotonic() + CARD_TIME_S)
+            if unread is not None:
+                raw = self._read(frontend, target, unread)
+                if raw is not None:
+                    unread = None
+                    yield raw
+            held = card is not None and unread is None
+            frontend.stopping.wait(_PAUSE_HELD_S if held else _PAUSE_SEARCHING_S)
+
+    def _sense(self, frontend: "BoundedFrontend") -> Any:
+        """A card in the field, or None. Raises: OSError."""
+        from nfc.clf import RemoteTarget
+
+        felica = [RemoteTarget("212F", sensf_req=bytearray.fromhex(f"00{code:04x}0100")) for code in self._system_codes]
+        try:
+            return frontend.sense(RemoteTarget("106A"), *felica)
+        except OSError:
+            raise
+        except Exception:  # noqa: BLE001 - a malformed answer trips drivers in ways of their own; it is no card
+            return None
+
+    def _read(self, frontend: "BoundedFrontend", target: Any, unread: _Unread) -> RawRead | None:
+        """What the card says; None when it must be looked at again first. Raises: OSError."""
+        identity = unread.identity
+        if unread.attempts_left > 0 and may_hold_text(target):
+            unread.attempts_left -= 1
+            faults_before = frontend.allowance.faults
+            text = self._read_text(frontend, target)
+            if text is not None:
+                return RawRead(Medium.NFC_TEXT, text.encode("utf-8", "replace"), self.name, boot_ns())
+            if frontend.stopping.is_set():
+                return None
+            if frontend.allowance.spent:
+                unread.attempts_left = 0
+            if frontend.allowance.faults > faults_before or frontend.allowance.spent:
+                # It fell silent: has it gone, or is that all it has to say? The next look tells.
+                return None
+        return RawRead(identity.medium, identity.payload, self.name, boot_ns())
+
+    def _read_text(self, frontend: "BoundedFrontend", target: Any) -> str | None:
+        """The text on the tag; None for none, for a card gone too soon and for a hostile one. Raises: OSError."""
+        from hardware.nfc_frontend import AllowanceSpent
+
+        try:
+            return read_text(frontend, target)
+        except OSError:
+            raise
+        except AllowanceSpent:
+            return None
+        except Exception as error:  # noqa: BLE001 - a tag's bad answer trips nfcpy and ndeflib in any way it likes
+            log.info("nfc tag could not be read reader=%s error=%s", self.name, type(error).__name__)
+            return None

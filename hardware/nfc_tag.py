@@ -1,0 +1,80 @@
+"""What an NFC card says: its identity from the anticollision, and the text on it; used just before `RawRead`.
+
+Takes nfcpy's targets; calls nfcpy only to read a tag's NDEF message.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hardware.reader import Medium
+
+UID_SIZES_BYTES = (4, 7, 10)
+_RANDOM_UID = 0x08
+_RANDOM_IDM = b"\x01\xfe"
+_SAK_ISO_14443_4 = 0x20
+_SAK_CLASSIC_OR_DEP = 0x48
+
+
+@dataclass(frozen=True, slots=True)
+class CardIdentity:
+    """Who a card is without its being read; equal at every look at one card, and for all cards with random UIDs."""
+
+    medium: Medium
+    payload: bytes = field(repr=False)
+
+
+def identify(target: Any, system_code: int) -> CardIdentity | None:
+    """The identity that a sensed target shows, or None when it shows none that is well formed.
+
+    A FeliCa card is known by the system that answered and its IDm there; `system_code` stands in for cards that do not
+    name their system.
+    """
+    if target.brty.endswith("F"):
+        return _identify_felica(bytes(target.sensf_res or b""), system_code)
+    # Type 1 tags have no anticollision; they answer RID.
+    uid = bytes(target.rid_res[2:6]) if target.rid_res else bytes(target.sdd_res or b"")
+    if len(uid) not in UID_SIZES_BYTES:
+        return None
+    if len(uid) == UID_SIZES_BYTES[0] and uid[0] == _RANDOM_UID:
+        return CardIdentity(Medium.NFC_RANDOM_UID, b"")
+    return CardIdentity(Medium.NFC_UID, uid)
+
+
+def _identify_felica(answer: bytes, system_code: int) -> CardIdentity | None:
+    idm, system = answer[1:9], answer[17:19]
+    if len(idm) != 8:
+        return None
+    if idm.startswith(_RANDOM_IDM):
+        return CardIdentity(Medium.NFC_RANDOM_UID, b"")
+    return CardIdentity(Medium.FELICA_IDM, (system if len(system) == 2 else system_code.to_bytes(2, "big")) + idm)
+
+
+def may_hold_text(target: Any) -> bool:
+    """Whether it is worth asking the target for an NDEF message: Type 2, 3 and 4 tags, not MIFARE Classic."""
+    if target.brty.endswith("F"):
+        return not bytes(target.sensf_res[1:9]).startswith(_RANDOM_IDM)
+    if target.rid_res or not target.sel_res:
+        return False
+    sak = target.sel_res[0]
+    return bool(sak & _SAK_ISO_14443_4) or not sak & _SAK_CLASSIC_OR_DEP
+
+
+def read_text(frontend: Any, target: Any) -> str | None:
+    """The first text record on a tag, or None.
+
+    Raises: OSError when the reader fails, AllowanceSpent, and whatever a hostile tag trips in nfcpy or ndeflib.
+    """
+    import nfc.tag
+
+    tag = nfc.tag.activate(frontend, target)
+    if tag is None or tag.ndef is None or not tag.ndef.is_readable:
+        return None
+    return first_text(tag.ndef.octets)
+
+
+def first_text(message: bytes) -> str | None:
+    """The first text record of an NDEF message, or None when it has none. Raises: ndef.DecodeError."""
+    import ndef
+
+    texts = [record.text for record in ndef.message_decoder(message) if isinstance(record, ndef.TextRecord)]
+    return next((str(text) for text in texts if text), None)
