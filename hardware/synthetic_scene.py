@@ -10,7 +10,7 @@ from hardware.qr_decode import Grey
 from hardware.synthetic_card import CARD_MM, CODE_LEFT_MM, CODE_MM, CODE_TOP_MM, PX_PER_MM, Card
 
 THUMB_TONE = 165
-NOISE_FRAMES = 8
+NOISE_MARGIN_PX = 97
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Scene:
         self.height = height
         self._rng = np.random.default_rng(seed)
         self._background = self._draw_background()
-        self._noise = self._rng.standard_normal((NOISE_FRAMES, height, width), dtype=np.float32)
+        self._noise = self._rng.standard_normal((height + NOISE_MARGIN_PX, width + NOISE_MARGIN_PX), dtype=np.float32)
         self._frames = 0
 
     def render(self, card: Card | None, pose: Pose) -> Grey:
@@ -73,12 +73,12 @@ class Scene:
     def _expose(self, picture: Grey, pose: Pose) -> Grey:
         import cv2
 
-        noise = self._noise[self._frames % NOISE_FRAMES]
-        # The bank of noise is shifted, so that no two frames of a video share theirs.
-        noise = np.roll(noise, (self._frames * 37 % self.height, self._frames * 61 % self.width), axis=(0, 1))
+        # A window into one field of noise wanders, so that neighbouring frames do not share theirs.
+        down, across = self._frames * 37 % NOISE_MARGIN_PX, self._frames * 61 % NOISE_MARGIN_PX
+        noise = self._noise[down : down + self.height, across : across + self.width]
         self._frames += 1
-        seen = cv2.addWeighted(picture.astype(np.float32), pose.light, noise, pose.noise, 0.0)
-        return np.asarray(cv2.convertScaleAbs(np.maximum(seen, 0.0)), dtype=np.uint8)
+        lit = picture.astype(np.float32)
+        return np.asarray(cv2.addWeighted(lit, pose.light, noise, pose.noise, 0.0, dtype=cv2.CV_8U), dtype=np.uint8)
 
     def _place(self, picture: Grey, card: Card, pose: Pose) -> Grey:
         import cv2
