@@ -24,10 +24,13 @@ class RosterRefused(ServerError, ValueError):
 
 
 class TransportError(ServerError, OSError):
-    """A message was not taken by its channel."""
+    """A message was not taken by its channel; `address_refused` says that the guardian's address will never take one."""
 
-    def __init__(self, reason: str, *, permanent: bool, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, reason: str, *, permanent: bool, retry_after_s: float | None = None, address_refused: bool = False
+    ) -> None:
         super().__init__(reason)
+        self.address_refused = address_refused
         self.reason = reason
         self.permanent = permanent
         self.retry_after_s = retry_after_s

@@ -1,0 +1,80 @@
+"""Cards of children: issued on the server, printed or written to tags, known to kiosks by their hash alone."""
+
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, insert, select, update
+
+from attendance.cards import CardForm, CardRef, CardToken
+from server.store.ids import new_id
+from server.store.tables import card, child, enrolment, site
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedCard:
+    """A token card as it goes to print or into a tag."""
+
+    child_id: str
+    number: str
+    name: str = field(repr=False)
+    kana: str = field(repr=False)
+    animal: str
+    colour: str
+    token: CardToken
+
+
+def issue(conn: Connection, child_id: str, now_ms: int) -> CardToken:
+    """Give a child a fresh token card; the cards the child has stay valid."""
+    token = CardToken.new()
+    _insert(conn, child_id, token.ref, now_ms, token=token.text)
+    return token
+
+
+def bind(conn: Connection, child_id: str, ref: CardRef, now_ms: int) -> None:
+    """Let a child use a card that it has already, by its UID."""
+    _insert(conn, child_id, ref, now_ms, token=None)
+
+
+def revoke_all(conn: Connection, child_id: str, now_ms: int) -> int:
+    """Make all cards of a child invalid, e.g. when one was lost; return how many there were."""
+    valid = (card.c.child_id == child_id) & card.c.revoked_at_ms.is_(None)
+    revoked = conn.execute(update(card).where(valid).values(revoked_at_ms=now_ms)).rowcount
+    _tell_kiosks(conn, child_id)
+    return revoked
+
+
+def token_cards(conn: Connection, site_id: str) -> list[IssuedCard]:
+    """Return the valid token cards of a site's children, by kana."""
+    rows = conn.execute(
+        select(child.c.id, child.c.number, child.c.name, child.c.kana, child.c.animal, child.c.colour, card.c.token)
+        .join(card, card.c.child_id == child.c.id)
+        .where(
+            child.c.id.in_(select(enrolment.c.child_id).where(enrolment.c.site_id == site_id)),
+            card.c.revoked_at_ms.is_(None),
+            card.c.token.is_not(None),
+        )
+        .order_by(child.c.kana, child.c.number, card.c.id)
+    )
+    return [
+        IssuedCard(row.id, row.number, row.name, row.kana, row.animal, row.colour, CardToken.from_text(row.token))
+        for row in rows
+    ]
+
+
+def _insert(conn: Connection, child_id: str, ref: CardRef, now_ms: int, *, token: str | None) -> None:
+    conn.execute(
+        insert(card).values(
+            id=new_id(),
+            child_id=child_id,
+            card_hash=ref.card_hash,
+            form=ref.form.value if token is None else CardForm.TOKEN.value,
+            token=token,
+            issued_at_ms=now_ms,
+        )
+    )
+    _tell_kiosks(conn, child_id)
+
+
+def _tell_kiosks(conn: Connection, child_id: str) -> None:
+    """Count up the roster version of the child's sites, by which kiosks learn that there is news."""
+    sites = select(enrolment.c.site_id).where(enrolment.c.child_id == child_id)
+    conn.execute(update(site).where(site.c.id.in_(sites)).values(roster_version=site.c.roster_version + 1))
