@@ -42,9 +42,9 @@ class Catalogue:
         compiled.seek(0)
         self.language = language
         self._translations = GNUTranslations(compiled)
-        self.ids = frozenset(
-            (entry.id if isinstance(entry.id, str) else entry.id[0]) for entry in parsed if entry.id and entry.string
-        )
+        said = [entry for entry in parsed if entry.id and entry.string and not entry.fuzzy]
+        self._counted = frozenset(entry.id[0] for entry in said if not isinstance(entry.id, str))
+        self.ids = frozenset(entry.id for entry in said if isinstance(entry.id, str)) | self._counted
 
     def text(self, message: str, **values: object) -> str:
         """Return the sentence with its `{values}` filled in. Raises: KeyError."""
@@ -54,7 +54,7 @@ class Catalogue:
 
     def counted(self, message: str, number: int, **values: object) -> str:
         """Return the sentence in the form that fits a number, which is also `{n}`. Raises: KeyError."""
-        if message not in self.ids:
+        if message not in self._counted:
             raise KeyError(message)
         return self._translations.ngettext(message, message, number).format(n=number, **values)
 

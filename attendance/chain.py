@@ -19,6 +19,8 @@ def place(draft: RecordDraft, *, kiosk: str, session: str, after: Head | None) -
     """Return the draft as the next entry of its session. Raises: WireError unless a session opens it, and only once."""
     if (after is None) != isinstance(draft.body, SessionOpened):
         raise WireError("journal", "a session entry opens a session, once")
+    if after is not None and after.session != session:
+        raise WireError("journal", "entries of two sessions in one chain")
     record = AttendanceRecord(
         kiosk=kiosk,
         session=session,

@@ -7,12 +7,17 @@ templates and in messages.
 import time
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Annotated, Protocol
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 JST = ZoneInfo("Asia/Tokyo")
+Instant = Annotated[int, msgspec.Meta(ge=0, le=253_370_764_800_000)]
+"""Milliseconds from 1970 to the year 9999: beyond, no calendar can name the day."""
+Nanoseconds = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Span = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
+"""Milliseconds between two instants; what every JSON reader holds exactly."""
 
 
 class ClockState(StrEnum):
@@ -27,11 +32,11 @@ class ClockState(StrEnum):
 class ClockReading(msgspec.Struct, frozen=True):
     """One look at all clocks of a machine at once."""
 
-    wall_ms: int
+    wall_ms: Instant
     """Wall clock, milliseconds since 1970-01-01 UTC; may be wrong by years when `state` is none."""
-    wall_err_ms: int | None
+    wall_err_ms: Span | None
     """The kernel's own bound of the error, or None when there is none."""
-    boot_ns: int
+    boot_ns: Nanoseconds
     """CLOCK_BOOTTIME: nanoseconds since boot, counting suspend."""
     state: ClockState
 

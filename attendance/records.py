@@ -6,16 +6,19 @@ both sides and sent as it is, so that a record can be proved years later by code
 
 import hashlib
 from enum import StrEnum
-from typing import Literal, NamedTuple, assert_never
+from typing import Annotated, Literal, NamedTuple, assert_never
 
 import msgspec
 
 from attendance.cards import CardRef
-from attendance.clock import ClockReading
+from attendance.clock import ClockReading, Span
 from attendance.errors import WireError
 
 FIRST_PREV = "0" * 64
 """`prev` of entry 0: a session begins its own chain."""
+Seq = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+"""Number of an entry in its session."""
+SessionId = Annotated[str, msgspec.Meta(min_length=1, max_length=36)]
 
 
 class Direction(StrEnum):
@@ -36,8 +39,8 @@ class MadeBy(StrEnum):
 class Head(NamedTuple):
     """The last entry known of a session."""
 
-    session: str
-    seq: int
+    session: SessionId
+    seq: Seq
     hash: str
 
 
@@ -67,7 +70,7 @@ class Moved(msgspec.Struct, frozen=True, tag_field="kind", tag="movement", forbi
 class Undone(msgspec.Struct, frozen=True, tag_field="kind", tag="undo", forbid_unknown_fields=True):
     """The child took back a movement of this session within the window."""
 
-    seq: int
+    seq: Seq
 
 
 class UnknownCard(msgspec.Struct, frozen=True, tag_field="kind", tag="unknown_card", forbid_unknown_fields=True):
@@ -79,7 +82,7 @@ class UnknownCard(msgspec.Struct, frozen=True, tag_field="kind", tag="unknown_ca
 class ClockStepped(msgspec.Struct, frozen=True, tag_field="kind", tag="clock", forbid_unknown_fields=True):
     """The wall clock stepped against CLOCK_BOOTTIME by more than half a second."""
 
-    step_ms: int
+    step_ms: Span
 
 
 Body = SessionOpened | Moved | Undone | UnknownCard | ClockStepped
@@ -96,8 +99,8 @@ class AttendanceRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One entry of a journal, as both sides read it."""
 
     kiosk: str
-    session: str
-    seq: int
+    session: SessionId
+    seq: Seq
     at: ClockReading
     body: Body
     prev: str
@@ -124,11 +127,11 @@ def line_hash(line: str) -> str:
 
 def read_line(stored: JournalLine) -> AttendanceRecord:
     """Return the record in a line. Raises: WireError when the hash does not fit or the line is not understood."""
-    if line_hash(stored.line) != stored.hash:
-        raise WireError("journal line", "the hash does not fit the text")
     try:
+        if line_hash(stored.line) != stored.hash:
+            raise WireError("journal line", "the hash does not fit the text")
         record = _decoder.decode(stored.line)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
         raise WireError("journal line", str(error)) from error
     if write_line(record).hash != stored.hash:
         raise WireError("journal line", "not in canonical form")

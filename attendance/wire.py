@@ -15,7 +15,7 @@ from attendance.errors import WireError
 from attendance.names import SealedNames
 from attendance.policy import Policy
 from attendance.presence import Movement
-from attendance.records import Head, JournalLine
+from attendance.records import Head, JournalLine, Seq, SessionId
 from attendance.roster import Holder
 
 ENROL_PATH = "/kiosk/v1/enrol"
@@ -55,7 +55,7 @@ class EnrolResponse(msgspec.Struct, frozen=True):
 class KioskNow(msgspec.Struct, frozen=True):
     """The kiosk's clocks when it asked: the anchor from which the server resolves its times."""
 
-    session: str | None
+    session: SessionId | None
     """The running session, or None when the door process is not running."""
     boot: str
     at: ClockReading
@@ -83,8 +83,8 @@ class OfferRequest(msgspec.Struct, frozen=True):
 class Want(msgspec.Struct, frozen=True):
     """A stretch the server lacks: this session from this entry on."""
 
-    session: str
-    from_seq: int
+    session: SessionId
+    from_seq: Seq
 
 
 class OfferResponse(msgspec.Struct, frozen=True):
@@ -101,8 +101,8 @@ class OfferResponse(msgspec.Struct, frozen=True):
 class EntriesRequest(msgspec.Struct, frozen=True):
     """A contiguous stretch of one session."""
 
-    session: str
-    from_seq: int
+    session: SessionId
+    from_seq: Seq
     entries: tuple[JournalLine, ...]
 
 
@@ -188,5 +188,5 @@ def decode(body: bytes, kind: type[_Message]) -> _Message:
     """Return the message in a body. Raises: WireError when it is not one, e.g. the HTML of a captive portal."""
     try:
         return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise WireError(kind.__name__, str(error)) from error
