@@ -1,0 +1,99 @@
+"""The demo's mailbox: a real SMTP server that keeps what it is sent, and a page that shows it.
+
+Run as a process of its own: `python -m provisioning.demo.mailbox --dir DIR`. It prints `listening smtp=PORT web=PORT`,
+then a line `mail boot_ns=... id=...` for each message, when the message is on disk.
+"""
+
+import logging
+import mailbox
+import signal
+import threading
+import time
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.policy import default as mail_policy
+from pathlib import Path
+from typing import cast
+
+import click
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from flask import Flask, render_template
+from waitress.server import create_server
+
+LOOPBACK = "127.0.0.1"
+RECEIVED = "X-Tadaima-Received-Boot-Ns"
+SHOWN = 200
+
+
+class Keeper:
+    """Takes each message of the SMTP server to a Maildir."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802, ARG002
+        """Keep one message and answer the sender."""
+        boot_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        content = envelope.content or b""
+        message = mailbox.MaildirMessage(content.encode() if isinstance(content, str) else content)
+        message[RECEIVED] = str(boot_ns)
+        mailbox.Maildir(self._directory, create=True).add(message)
+        click.echo(f"mail boot_ns={boot_ns} id={message['Message-ID']}")
+        return "250 kept"
+
+
+def messages(directory: Path) -> list[EmailMessage]:
+    """Return the kept messages, newest first."""
+    kept = mailbox.Maildir(directory, factory=None, create=True)
+    parser = BytesParser(policy=mail_policy)
+    parsed = [cast(EmailMessage, parser.parsebytes(kept.get_bytes(key))) for key in kept.keys()]  # noqa: SIM118
+    return sorted(parsed, key=lambda message: int(message[RECEIVED]), reverse=True)
+
+
+def create_app(directory: Path) -> Flask:
+    """Return the page that shows the kept messages; it loads itself again every two seconds."""
+    app = Flask(__name__)
+
+    @app.get("/")
+    def inbox() -> str:
+        shown = [
+            {
+                "to": message["To"],
+                "subject": message["Subject"],
+                "date": message["Date"],
+                "body": message.get_content(),
+                "lang": message["Content-Language"] or "ja",
+            }
+            for message in messages(directory)[:SHOWN]
+        ]
+        return render_template("mailbox.html", messages=shown)
+
+    return app
+
+
+@click.command()
+@click.option("--dir", "directory", type=click.Path(path_type=Path), required=True)
+@click.option("--smtp-port", default=0)
+@click.option("--web-port", default=0)
+def main(directory: Path, smtp_port: int, web_port: int) -> None:
+    """Keep and show mail until stopped."""
+    logging.basicConfig(level=logging.WARNING)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    mailbox.Maildir(directory, create=True)
+    smtp = Controller(Keeper(directory), hostname=LOOPBACK, port=smtp_port, server_hostname="mailbox.invalid")
+    smtp.start()
+    web = create_server(create_app(directory), host=LOOPBACK, port=web_port, threads=4)
+    thread = threading.Thread(target=web.run, daemon=True)
+    thread.start()
+    bound = smtp.server.sockets[0].getsockname()[1]
+    click.echo(f"listening smtp={bound} web={web.effective_port}")
+    stop.wait()
+    web.close()
+    smtp.stop()
+
+
+if __name__ == "__main__":
+    main()
