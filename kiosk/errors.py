@@ -13,6 +13,14 @@ class JournalError(KioskError, RuntimeError):
         self.reason = reason
 
 
+class CacheError(KioskError, RuntimeError):
+    """The roster cache did not give or take something; it can be made again by a sync."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"roster cache: {reason}")
+        self.reason = reason
+
+
 class NotEnrolled(KioskError, RuntimeError):
     """This machine has no identity yet; `tadaima-provision enrol` gives it one."""
 
@@ -25,3 +33,13 @@ class UplinkError(KioskError, OSError):
         self.reason = reason
         self.permanent = permanent
         self.retry_after_s = retry_after_s
+
+
+class ScreenError(KioskError, OSError):
+    """The child's screen cannot be served at that address."""
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(f"screen on {host} port {port}: {reason}")
+        self.host = host
+        self.port = port
+        self.reason = reason

@@ -1,0 +1,128 @@
+"""How a kiosk opens its SQLite files: pragmas on every connection, migrations, and what becomes of a damaged file.
+
+Raises sqlite3.Error and OSError as they come; journal and cache turn them into errors of their own.
+"""
+
+import logging
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from kiosk.schema import Schema
+
+log = logging.getLogger(__name__)
+
+BUSY_TIMEOUT_S = 5.0
+"""How long a write waits for another process before it fails."""
+_COMPANIONS = ("", "-wal", "-shm")
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+class ForeignFile(sqlite3.DatabaseError):
+    """The file belongs to another program, or to a newer version of this one; it is left alone."""
+
+
+class Damaged(sqlite3.DatabaseError):
+    """SQLite's own check found the file damaged."""
+
+
+def is_damage(error: BaseException) -> bool:
+    """Say whether an error means that the file is spoilt, and not a full disk or another process in the way."""
+    return isinstance(error, Damaged) or getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
+
+
+def inode(path: Path) -> tuple[int, int] | None:
+    """Return which file is at a path, or None for none: an open connection stays with a file that was moved away."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def open_database(
+    path: Path, schema: Schema, *, busy_timeout_s: float = BUSY_TIMEOUT_S, create: bool = True, check: bool = True
+) -> Database:
+    """Return a connection with its pragmas set and its tables up to date.
+
+    Raises: Damaged when `check` finds damage, ForeignFile, sqlite3.Error, OSError. Thread: any, one at a time.
+    """
+    if create:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}",
+        uri=True,
+        timeout=busy_timeout_s,
+        check_same_thread=False,
+    )
+    try:
+        # The plugins of sqlite-utils are other people's code: not inside the kiosk.
+        db = Database(connection, execute_plugins=False)
+        if check:
+            _check(db)
+        _recognise(db, schema)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute(f"PRAGMA synchronous={schema.synchronous}")
+        db.execute("PRAGMA foreign_keys=ON")
+        _migrate(db, schema)
+    except BaseException:
+        connection.close()
+        raise
+    return db
+
+
+def _check(db: Database) -> None:
+    verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if verdict != "ok":
+        raise Damaged(verdict)
+
+
+def _recognise(db: Database, schema: Schema) -> None:
+    """Return for a file of ours and for an empty one; nothing was written to it so far."""
+    application_id, version = _identity(db)
+    if application_id != schema.application_id:
+        tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if (application_id, tables) != (0, 0):
+            raise ForeignFile("the file belongs to another program")
+    elif version > schema.version:
+        raise ForeignFile(f"the file is of version {version}, newer than {schema.version}")
+
+
+def _migrate(db: Database, schema: Schema) -> None:
+    if _identity(db) == (schema.application_id, schema.version):
+        return
+    # One process migrates, the others wait; reading first would fail them in spite of the busy timeout.
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        schema.migrations.apply(db)
+        db.execute(f"PRAGMA application_id={schema.application_id}")
+        db.execute(f"PRAGMA user_version={schema.version}")
+        db.execute("COMMIT")
+    except BaseException:
+        db.rollback()
+        raise
+
+
+def _identity(db: Database) -> tuple[int, int]:
+    return (
+        db.execute("PRAGMA application_id").fetchone()[0],
+        db.execute("PRAGMA user_version").fetchone()[0],
+    )
+
+
+def set_aside(path: Path, at_ms: int) -> Path:
+    """Rename a damaged file with all that belongs to it, for whoever can repair it, and return where to."""
+    stamp = datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
+    aside = path.with_name(f"{path.name}.damaged-{stamp}")
+    number = 1
+    while aside.exists():
+        number += 1
+        aside = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
+    for companion in _COMPANIONS:
+        part = path.with_name(path.name + companion)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + companion))
+    log.error("database set aside file=%s as=%s", path.name, aside.name)
+    return aside

@@ -1,0 +1,303 @@
+"""The journal: the one authoritative write of the door (step 6 of the straight line), and what the sync process reads.
+
+A record that `append` returned is on the disk. The journal is never in the way of the door: one that cannot be opened
+answers with JournalError, tap by tap, and takes records again as soon as the disk does.
+"""
+
+import logging
+import secrets
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import date
+from pathlib import Path
+from typing import TypeVar
+
+from sqlite_utils import Database
+
+from attendance.chain import place, verify
+from attendance.clock import Clock, day_bounds, to_ms
+from attendance.errors import WireError
+from attendance.records import AttendanceRecord, Body, Head, JournalLine, RecordDraft, SessionOpened, read_line
+from kiosk.database import BUSY_TIMEOUT_S, Damaged, inode, is_damage, open_database, set_aside
+from kiosk.errors import JournalError
+from kiosk.schema import JOURNAL
+
+log = logging.getLogger(__name__)
+
+HEADS_IN_HEADER = 64
+"""How many earlier sessions a header names, newest last; more would make headers grow for years."""
+_HEAD_OF_SESSION = "SELECT seq, hash FROM entry WHERE session = ? ORDER BY seq DESC LIMIT 1"
+_INSERT_SESSION = "INSERT INTO session (id, boot) VALUES (?, ?)"
+_INSERT_ENTRY = "INSERT INTO entry (session, seq, boot_ns, wall_ms, line, hash) VALUES (?, ?, ?, ?, ?, ?)"
+_HEADS = """
+    SELECT entry.session, entry.seq, entry.hash FROM session JOIN entry ON entry.session = session.id
+    WHERE entry.seq = (SELECT max(seq) FROM entry WHERE session = session.id) ORDER BY session.rowid
+"""
+_READ = "SELECT line, hash FROM entry WHERE session = ? AND seq >= ? ORDER BY seq LIMIT ?"
+_OF_WALL = "SELECT line, hash FROM entry WHERE wall_ms >= ? AND wall_ms < ? ORDER BY wall_ms, session, seq"
+_OF_BOOT = """
+    SELECT line, hash FROM entry JOIN session ON session.id = entry.session
+    WHERE session.boot = ? AND boot_ns >= ? ORDER BY session.rowid, seq
+"""
+
+_Result = TypeVar("_Result")
+
+
+class Journal:
+    """The door's side: appends to a session of its own, which begins when it is opened. Thread: any."""
+
+    def __init__(
+        self, path: Path, *, kiosk: str, clock: Clock, boot: str, app: str, key_id: str, busy_timeout_s: float
+    ) -> None:
+        self._path = path
+        self._kiosk = kiosk
+        self._clock = clock
+        self._boot = boot
+        self._app = app
+        self._key_id = key_id
+        self._busy_timeout_s = busy_timeout_s
+        self._lock = threading.RLock()
+        self._db: Database | None = None
+        self._file: tuple[int, int] | None = None
+        self._session: str | None = None
+        self.problem: str | None = None
+        """Why the last entry was not taken; None while all is well."""
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        kiosk: str,
+        clock: Clock,
+        boot: str,
+        app: str,
+        key_id: str,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+    ) -> "Journal":
+        """Return a journal with a new session begun, or with `problem` set and the session begun by a later append."""
+        journal = cls(path, kiosk=kiosk, clock=clock, boot=boot, app=app, key_id=key_id, busy_timeout_s=busy_timeout_s)
+        with suppress(JournalError):
+            journal._write(None)
+        return journal
+
+    @property
+    def session(self) -> str | None:
+        """The running session; None while none could be begun."""
+        return self._session
+
+    @property
+    def boot(self) -> str:
+        """The boot whose records `records_of_boot` tells."""
+        return self._boot
+
+    def append(self, body: Body) -> AttendanceRecord:
+        """Return the record once it is durable. Raises: JournalError, and then nothing was recorded."""
+        record = self._write(body)
+        assert record is not None
+        return record
+
+    def heads(self) -> list[Head]:
+        """Return the last entry of every session, in the order they began. Raises: JournalError."""
+        return self._read(_heads)
+
+    def read(self, session: str, from_seq: int, limit: int) -> list[JournalLine]:
+        """Return a stretch of a session. Raises: JournalError."""
+        return self._read(lambda db: _lines(db, _READ, (session, from_seq, limit)))
+
+    def records_of_day(self, day: date) -> list[AttendanceRecord]:
+        """Return the records that the wall clock put on a local day, whatever it was worth. Raises: JournalError."""
+        start, end = day_bounds(day)
+        return self._read(lambda db: _records(db, _OF_WALL, (to_ms(start), to_ms(end))))
+
+    def records_of_boot(self, since_boot_ns: int) -> list[AttendanceRecord]:
+        """Return this boot's records from an instant on, in the order they were made. Raises: JournalError."""
+        return self._read(lambda db: _records(db, _OF_BOOT, (self._boot, since_boot_ns)))
+
+    def unsent(self, acked: Iterable[Head]) -> int:
+        """Return how many entries the server is not known to hold. Raises: JournalError."""
+        return unsent(self.heads(), acked)
+
+    def close(self) -> None:
+        """Let go of the file. Idempotent."""
+        with self._lock:
+            self._drop()
+
+    def _write(self, body: Body | None) -> AttendanceRecord | None:
+        """Append, or with None only see to it that a session has begun; `problem` says how it went."""
+        with self._lock:
+            try:
+                record = self._read(lambda db: None if body is None else self._append(db, body))
+            except JournalError as error:
+                if self.problem is None:
+                    log.error("journal broken reason=%r", error.reason)
+                self.problem = error.reason
+                raise
+            if self.problem is not None:
+                log.info("journal well again")
+            self.problem = None
+            return record
+
+    def _read(self, work: Callable[[Database], _Result]) -> _Result:
+        with self._lock:
+            try:
+                return work(self._connected())
+            except (sqlite3.Error, OSError, WireError) as error:
+                if self._db is not None:
+                    with suppress(sqlite3.Error):
+                        self._db.rollback()
+                if is_damage(error):
+                    self._drop()
+                raise JournalError(str(error)) from error
+
+    def _connected(self) -> Database:
+        """The open file with a session begun; a damaged file is set aside, a removed one begun anew."""
+        if self._db is not None and inode(self._path) != self._file:
+            log.error("journal moved away while open")
+            self._drop()
+        if self._db is None:
+            self._db = self._opened()
+            self._file = inode(self._path)
+        if self._session is None:
+            self._open_session(self._db)
+        return self._db
+
+    def _opened(self) -> Database:
+        try:
+            return open_database(self._path, JOURNAL, busy_timeout_s=self._busy_timeout_s)
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise
+        set_aside(self._path, self._clock.read().wall_ms)
+        return open_database(self._path, JOURNAL, busy_timeout_s=self._busy_timeout_s)
+
+    def _drop(self) -> None:
+        # The chain lives in the file that is left behind: a session never goes on in another.
+        db, self._db, self._file, self._session = self._db, None, None, None
+        if db is not None:
+            db.close()
+
+    def _open_session(self, db: Database) -> None:
+        session = secrets.token_hex(16)
+        db.execute("BEGIN IMMEDIATE")
+        heads = tuple(_heads(db)[-HEADS_IN_HEADER:])
+        db.execute(_INSERT_SESSION, (session, self._boot))
+        self._insert(db, SessionOpened(boot=self._boot, app=self._app, key=self._key_id, heads=heads), session, None)
+        db.execute("COMMIT")
+        self._session = session
+        log.info("session opened session=%s boot=%s", session, self._boot)
+
+    def _append(self, db: Database, body: Body) -> AttendanceRecord:
+        assert self._session is not None
+        db.execute("BEGIN IMMEDIATE")
+        row = db.execute(_HEAD_OF_SESSION, (self._session,)).fetchone()
+        record = self._insert(db, body, self._session, Head(self._session, *row))
+        db.execute("COMMIT")
+        return record
+
+    def _insert(self, db: Database, body: Body, session: str, after: Head | None) -> AttendanceRecord:
+        # The clock is read under the write lock, so that time never runs backwards along a chain.
+        draft = RecordDraft(body=body, at=self._clock.read())
+        record, stored = place(draft, kiosk=self._kiosk, session=session, after=after)
+        at = record.at
+        db.execute(_INSERT_ENTRY, (record.session, record.seq, at.boot_ns, at.wall_ms, stored.line, stored.hash))
+        return record
+
+
+class JournalReader:
+    """The sync process's side: reads beside the door, follows a journal that was replaced. Thread: one."""
+
+    def __init__(self, path: Path, busy_timeout_s: float) -> None:
+        self._path = path
+        self._busy_timeout_s = busy_timeout_s
+        self._db: Database | None = None
+        self._file: tuple[int, int] | None = None
+
+    @classmethod
+    def open(cls, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> "JournalReader":
+        """Return a reader; the journal need not be there yet."""
+        return cls(path, busy_timeout_s)
+
+    def heads(self) -> list[Head]:
+        """Return the last entry of every session; none while there is no journal. Raises: JournalError."""
+        with self._reading() as db:
+            return [] if db is None else _heads(db)
+
+    def read(self, session: str, from_seq: int, limit: int) -> list[JournalLine]:
+        """Return a stretch of a session. Raises: JournalError."""
+        with self._reading() as db:
+            return [] if db is None else _lines(db, _READ, (session, from_seq, limit))
+
+    def session_of_boot(self, boot: str) -> str | None:
+        """Return the session that began last in a boot, or None. Raises: JournalError."""
+        with self._reading() as db:
+            if db is None:
+                return None
+            row = db.execute("SELECT id FROM session WHERE boot = ? ORDER BY rowid DESC LIMIT 1", (boot,)).fetchone()
+            return None if row is None else str(row[0])
+
+    def verify(self) -> int:
+        """Check file and chains and return how many entries there are. Raises: JournalError naming what is wrong."""
+        entries = 0
+        with self._reading() as db:
+            if db is None:
+                return 0
+            verdict = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            if verdict != "ok":
+                raise Damaged(verdict)
+            for (session,) in db.execute("SELECT id FROM session ORDER BY rowid").fetchall():
+                lines = _lines(db, _READ, (session, 0, -1))
+                verify(lines)
+                entries += len(lines)
+        return entries
+
+    def close(self) -> None:
+        """Let go of the file. Idempotent."""
+        db, self._db = self._db, None
+        if db is not None:
+            db.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Database | None]:
+        try:
+            file = inode(self._path)
+            if file != self._file:
+                self.close()
+            if self._db is None and file is not None:
+                self._db = open_database(
+                    self._path, JOURNAL, busy_timeout_s=self._busy_timeout_s, create=False, check=False
+                )
+                self._db.execute("PRAGMA query_only=ON")
+                self._file = file
+            yield self._db
+        except (sqlite3.Error, OSError, WireError) as error:
+            if is_damage(error):
+                self.close()
+            raise JournalError(str(error)) from error
+
+
+def unsent(heads: Iterable[Head], acked: Iterable[Head]) -> int:
+    """Return how many entries lie beyond what was acknowledged."""
+    through = {head.session: head.seq for head in acked}
+    return sum(max(0, head.seq - through.get(head.session, -1)) for head in heads)
+
+
+def _heads(db: Database) -> list[Head]:
+    return [Head(*row) for row in db.execute(_HEADS).fetchall()]
+
+
+def _lines(db: Database, sql: str, parameters: tuple[object, ...]) -> list[JournalLine]:
+    return [JournalLine(line=line, hash=hash_) for line, hash_ in db.execute(sql, parameters).fetchall()]
+
+
+def _records(db: Database, sql: str, parameters: tuple[object, ...]) -> list[AttendanceRecord]:
+    """Decode records, passing over lines that a newer version wrote and this one does not understand."""
+    records = []
+    for stored in _lines(db, sql, parameters):
+        try:
+            records.append(read_line(stored))
+        except WireError as error:
+            log.warning("journal line not understood reason=%s", error.reason)
+    return records

@@ -1,0 +1,218 @@
+"""The roster cache: what the kiosk knows from the server, in `cache.db`; disposable, since a sync makes it again.
+
+Step 4 of the straight line. The sync process writes it, the door reads it.
+"""
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+import msgspec
+from sqlite_utils import Database
+
+from attendance.cards import CardRef
+from attendance.errors import WireError
+from attendance.names import SealedNames
+from attendance.policy import Policy
+from attendance.records import Head
+from attendance.roster import Animal, Colour, Holder, Mark
+from attendance.wire import PresencePart, StateResponse, decode, encode
+from kiosk.database import BUSY_TIMEOUT_S, inode, is_damage, open_database
+from kiosk.errors import CacheError
+from kiosk.schema import CACHE
+from kiosk.timekeeping import boot_id
+
+log = logging.getLogger(__name__)
+
+_POLICY, _NAMES, _PRESENCE = "policy", "names", "presence"
+_FIND = """
+    SELECT holder.child, animal, colour FROM card JOIN holder ON holder.child = card.child WHERE card_hash = ?
+"""
+_PUT_PART = "INSERT INTO part (name, version, body) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET version = excluded.version, body = excluded.body"  # noqa: E501 - one statement
+
+_Message = TypeVar("_Message", bound=msgspec.Struct)
+
+
+class Contact(NamedTuple):
+    """The server's time at an instant of this boot."""
+
+    at_boot_ns: int
+    at_ms: int
+
+
+class RosterCache:
+    """Holders, policy, presence and sync state. Thread: any."""
+
+    def __init__(self, path: Path, *, boot: str, busy_timeout_s: float) -> None:
+        self._path = path
+        self._boot = boot
+        self._busy_timeout_s = busy_timeout_s
+        self._lock = threading.RLock()
+        self._db: Database | None = None
+        self._file: tuple[int, int] | None = None
+        self._decoded: dict[str, tuple[bytes, msgspec.Struct]] = {}
+
+    @classmethod
+    def open(cls, path: Path, *, boot: str | None = None, busy_timeout_s: float = BUSY_TIMEOUT_S) -> "RosterCache":
+        """Return the cache, made when missing and made anew when damaged. Raises: CacheError."""
+        cache = cls(path, boot=boot_id() if boot is None else boot, busy_timeout_s=busy_timeout_s)
+        with cache._using():
+            return cache
+
+    def find(self, card: CardRef) -> Holder | None:
+        """Return who holds a card, or None. Raises: CacheError."""
+        with self._using() as db:
+            return _holder(db, db.execute(_FIND, (card.card_hash,)).fetchone())
+
+    def holder(self, child: str) -> Holder | None:
+        """Return a child of the roster, or None. Raises: CacheError."""
+        with self._using() as db:
+            row = db.execute("SELECT child, animal, colour FROM holder WHERE child = ?", (child,)).fetchone()
+            return _holder(db, row)
+
+    def policy(self) -> Policy:
+        """Return the site's rules; those of a new site before the first sync. Raises: CacheError."""
+        return self._part(_POLICY, Policy) or Policy()
+
+    def presence(self) -> PresencePart | None:
+        """Return what the server last told of a day's movements. Raises: CacheError."""
+        return self._part(_PRESENCE, PresencePart)
+
+    def sealed_names(self) -> SealedNames | None:
+        """Return the sealed name pack, or None before the first sync. Raises: CacheError."""
+        return self._part(_NAMES, SealedNames)
+
+    def versions(self) -> tuple[str, str]:
+        """Return the versions of roster and presence; empty for what is not there. Raises: CacheError."""
+        with self._using() as db:
+            rows = dict(db.execute("SELECT name, version FROM part").fetchall())
+            return rows.get(_NAMES, ""), rows.get(_PRESENCE, "")
+
+    def store_state(self, state: StateResponse) -> None:
+        """Take in news from the server, all or nothing; its names key is left out. Raises: CacheError."""
+        with self._writing() as db:
+            _put(db, _POLICY, "", state.policy)
+            if state.roster is not None:
+                db.execute("DELETE FROM card")
+                db.execute("DELETE FROM holder")
+                for holder in state.roster.holders:
+                    row = (holder.child, holder.mark.animal, holder.mark.colour)
+                    db.execute("INSERT INTO holder (child, animal, colour) VALUES (?, ?, ?)", row)
+                    for card_hash in holder.cards:
+                        db.execute("INSERT INTO card (card_hash, child) VALUES (?, ?)", (card_hash, holder.child))
+                # Stored with the holders in one transaction, so its version is the roster's.
+                _put(db, _NAMES, state.roster.version, state.roster.names)
+            if state.presence is not None:
+                _put(db, _PRESENCE, state.presence.version, state.presence)
+
+    def wipe_people(self) -> None:
+        """Forget holders, cards, names and presence, for a kiosk that was revoked. Raises: CacheError."""
+        with self._writing() as db:
+            db.execute("DELETE FROM card")
+            db.execute("DELETE FROM holder")
+            db.execute("DELETE FROM part WHERE name IN (?, ?)", (_NAMES, _PRESENCE))
+        # What was deleted must not stay readable in free pages and in the log beside the file.
+        with self._using() as db:
+            db.execute("VACUUM")
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def note_contact(self, at_boot_ns: int, at_ms: int) -> None:
+        """Note that the server answered, with its own time at that instant of this boot. Raises: CacheError."""
+        with self._writing() as db:
+            db.execute("DELETE FROM contact")
+            db.execute(
+                "INSERT INTO contact (boot, at_boot_ns, at_ms) VALUES (?, ?, ?)", (self._boot, at_boot_ns, at_ms)
+            )
+
+    def contact(self) -> Contact | None:
+        """Return the last contact in this boot, or None. Raises: CacheError."""
+        with self._using() as db:
+            row = db.execute("SELECT at_boot_ns, at_ms FROM contact WHERE boot = ?", (self._boot,)).fetchone()
+            return None if row is None else Contact(*row)
+
+    def store_acks(self, heads: Iterable[Head], *, forget: Iterable[str] = ()) -> None:
+        """Note what the server holds of some sessions, and which it holds nothing of. Raises: CacheError."""
+        with self._writing() as db:
+            for session in forget:
+                db.execute("DELETE FROM ack WHERE session = ?", (session,))
+            for head in heads:
+                db.execute("INSERT OR REPLACE INTO ack (session, seq, hash) VALUES (?, ?, ?)", tuple(head))
+
+    def acks(self) -> list[Head]:
+        """Return what the server was last known to hold; for the lamp only, never a cursor. Raises: CacheError."""
+        with self._using() as db:
+            return [Head(*row) for row in db.execute("SELECT session, seq, hash FROM ack ORDER BY session").fetchall()]
+
+    def close(self) -> None:
+        """Let go of the file. Idempotent."""
+        with self._lock:
+            db, self._db = self._db, None
+            if db is not None:
+                db.close()
+
+    def _part(self, name: str, kind: type[_Message]) -> _Message | None:
+        with self._using() as db:
+            row = db.execute("SELECT body FROM part WHERE name = ?", (name,)).fetchone()
+            if row is None:
+                return None
+            body, known = bytes(row[0]), self._decoded.get(name)
+            if known is not None and known[0] == body and isinstance(known[1], kind):
+                return known[1]
+            message = decode(body, kind)
+            self._decoded[name] = body, message
+            return message
+
+    @contextmanager
+    def _using(self) -> Iterator[Database]:
+        with self._lock:
+            try:
+                yield self._connected()
+            except (sqlite3.Error, OSError, WireError, ValueError) as error:
+                if self._db is not None:
+                    with suppress(sqlite3.Error):
+                        self._db.rollback()
+                if is_damage(error):
+                    self.close()
+                raise CacheError(str(error)) from error
+
+    @contextmanager
+    def _writing(self) -> Iterator[Database]:
+        with self._using() as db:
+            db.execute("BEGIN IMMEDIATE")
+            yield db
+            db.execute("COMMIT")
+
+    def _connected(self) -> Database:
+        file = inode(self._path)
+        if self._db is None or file != self._file:
+            self.close()
+            self._db = self._opened()
+            self._file = inode(self._path)
+        return self._db
+
+    def _opened(self) -> Database:
+        try:
+            return open_database(self._path, CACHE, busy_timeout_s=self._busy_timeout_s)
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise
+        log.warning("roster cache damaged and made anew")
+        for ending in ("", "-wal", "-shm"):
+            self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
+        return open_database(self._path, CACHE, busy_timeout_s=self._busy_timeout_s)
+
+
+def _put(db: Database, name: str, version: str, message: msgspec.Struct) -> None:
+    db.execute(_PUT_PART, (name, version, encode(message)))
+
+
+def _holder(db: Database, row: tuple[str, str, str] | None) -> Holder | None:
+    if row is None:
+        return None
+    child, animal, colour = row
+    cards = db.execute("SELECT card_hash FROM card WHERE child = ? ORDER BY card_hash", (child,)).fetchall()
+    return Holder(child=child, mark=Mark(Animal(animal), Colour(colour)), cards=tuple(card for (card,) in cards))

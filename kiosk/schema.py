@@ -1,0 +1,67 @@
+"""The tables of a kiosk's two SQLite files, as migrations: `journal.db`, the record, and `cache.db`, disposable."""
+
+from dataclasses import dataclass
+
+from sqlite_utils import Database, Migrations
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """What makes a SQLite file one of ours; `version` counts the migrations."""
+
+    application_id: int
+    migrations: Migrations
+    version: int
+    synchronous: str
+    """FULL where an acknowledgement rests on the file, NORMAL where the file can be made again."""
+
+
+_journal = Migrations("journal")
+_cache = Migrations("cache")
+
+
+@_journal(name="1 sessions and entries")
+def _journal_1(db: Database) -> None:
+    db.table("session").create({"id": str, "boot": str}, pk="id", not_null={"id", "boot"}, strict=True)
+    db.table("entry").create(
+        {"session": str, "seq": int, "boot_ns": int, "wall_ms": int, "line": str, "hash": str},
+        pk=("session", "seq"),
+        not_null={"session", "seq", "boot_ns", "wall_ms", "line", "hash"},
+        foreign_keys=[("session", "session", "id")],
+        strict=True,
+    )
+    db.table("entry").create_index(["wall_ms"])
+
+
+@_cache(name="1 roster, presence, policy, sync")
+def _cache_1(db: Database) -> None:
+    db.table("holder").create(
+        {"child": str, "animal": str, "colour": str},
+        pk="child",
+        not_null={"child", "animal", "colour"},
+        strict=True,
+    )
+    db.table("card").create(
+        {"card_hash": str, "child": str},
+        pk="card_hash",
+        not_null={"card_hash", "child"},
+        foreign_keys=[("child", "holder", "child")],
+        strict=True,
+    )
+    db.table("card").create_index(["child"])
+    db.table("part").create(
+        {"name": str, "version": str, "body": bytes}, pk="name", not_null={"name", "version", "body"}, strict=True
+    )
+    db.table("contact").create(
+        {"boot": str, "at_boot_ns": int, "at_ms": int},
+        pk="boot",
+        not_null={"boot", "at_boot_ns", "at_ms"},
+        strict=True,
+    )
+    db.table("ack").create(
+        {"session": str, "seq": int, "hash": str}, pk="session", not_null={"session", "seq", "hash"}, strict=True
+    )
+
+
+JOURNAL = Schema(application_id=0x7464_6A31, migrations=_journal, version=1, synchronous="FULL")
+CACHE = Schema(application_id=0x7464_6331, migrations=_cache, version=1, synchronous="NORMAL")
