@@ -1,0 +1,162 @@
+"""The store: one database behind two doors, `read` and `write`; every trick of a dialect is in this file.
+
+On SQLite one writer at a time holds both the in-process lock and BEGIN IMMEDIATE, so a transaction never fails half
+way because another began to write; readers go on beside it (WAL).
+"""
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, create_engine, event, make_url, text
+from sqlalchemy.engine import URL, Engine
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
+
+from server.errors import StoreError
+
+BUSY_TIMEOUT_S = 5.0
+_WRITE_WAIT_S = 30.0
+_BEGIN = "tadaima_begin"
+_MIGRATION_LOCK = 0x7461646169  # any number nobody else uses in this database
+_MENDABLE = (OperationalError, DatabaseError)
+
+
+class Store:
+    """A database in use; made by `open_store`, closed by its owner. Thread: any."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._sqlite = engine.dialect.name == "sqlite"
+        self._writing = threading.Lock()
+        self._watching = threading.Lock()
+        self._watch: Connection | None = None
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Give a connection that sees one state of the database throughout. Raises: StoreError."""
+        with self._mended(), self._engine.connect() as conn, conn.begin():
+            yield conn
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """Give a connection whose work is committed as a whole, or not at all when the block raises.
+
+        Blocks while another writes; never call it within itself. Raises: StoreError.
+        """
+        if not self._writing.acquire(timeout=_WRITE_WAIT_S):
+            raise StoreError("the database is busy: another part of this process has been writing for too long")
+        try:
+            with self._mended(), self._engine.connect() as plain:
+                conn = plain.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+                with conn.begin():
+                    yield conn
+        finally:
+            self._writing.release()
+
+    def version(self) -> str:
+        """Return a text that differs from the one before when another connection committed in between. Cheap."""
+        with self._watching, self._mended():
+            if not self._sqlite:
+                with self._engine.connect() as conn, conn.begin():
+                    return str(conn.execute(text("SELECT pg_current_snapshot()::text")).scalar_one())
+            if self._watch is None:
+                # data_version tells of changes by other connections, so this one is kept and never writes.
+                self._watch = self._engine.connect()
+            return str(_pragma(self._watch, "data_version"))
+
+    def lock_migrations(self, conn: Connection) -> None:
+        """Let only one process at a time past this point, until the transaction ends."""
+        if not self._sqlite:  # there BEGIN IMMEDIATE is lock enough
+            conn.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+
+    def close(self) -> None:
+        """Close every connection; the store is not usable afterwards."""
+        with self._watching:
+            if self._watch is not None:
+                self._watch.close()
+                self._watch = None
+        self._engine.dispose()
+
+    @contextmanager
+    def _mended(self) -> Iterator[None]:
+        """Turn those errors that a person can mend into StoreError; mistakes in our own SQL stay as they are."""
+        try:
+            yield
+        except _MENDABLE as error:
+            if type(error) not in _MENDABLE:
+                raise
+            raise StoreError(f"{_location(self._engine.url)}: {_advice(str(error.orig))}") from error
+
+
+def open_store(url: str) -> Store:
+    """Return the store at a database URL; nothing is read yet. Raises: StoreError for a URL nobody understands."""
+    try:
+        engine = create_engine(make_url(url), connect_args=_connect_args(make_url(url)))
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        raise StoreError(f"database_url is not usable: {error}") from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return Store(engine)
+
+
+def sqlite_url(path: Path) -> str:
+    """Return the database URL of an SQLite file."""
+    return URL.create("sqlite", database=str(path)).render_as_string()
+
+
+def _connect_args(url: URL) -> dict[str, Any]:
+    return {"timeout": BUSY_TIMEOUT_S} if url.get_backend_name() == "sqlite" else {}
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
+    connection.isolation_level = None  # the driver shall not begin transactions of its own
+    # Turning WAL on is the one statement for which SQLite does not wait by itself.
+    until = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").close()
+            break
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)
+    connection.execute("PRAGMA synchronous = FULL").close()
+    connection.execute("PRAGMA foreign_keys = ON").close()
+
+
+def _begin_sqlite(conn: Connection) -> None:
+    conn.exec_driver_sql(conn.get_execution_options().get(_BEGIN, "BEGIN"))
+
+
+def _pragma(conn: Connection, name: str) -> object:
+    """Return a pragma's value outside any transaction, which would freeze it."""
+    driver: Any = conn.connection.driver_connection
+    return driver.execute(f"PRAGMA {name}").fetchone()[0]
+
+
+def _location(url: URL) -> str:
+    return str(url.database) if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
+
+
+def _advice(reason: str) -> str:
+    """Return the reason in words that say what to do about it."""
+    for sign, advice in _ADVICE.items():
+        if sign in reason:
+            return advice
+    return f"the database cannot be used: {reason}"
+
+
+_ADVICE = {
+    "no such table": "the database is not set up; run tadaima-server init",
+    "unable to open": "the database cannot be opened; run tadaima-server init, and look at its folder's rights",
+    "locked": "another program has been writing to it for too long; try again, and close what holds it open",
+    "readonly": "the database may only be read; run the command as the user who owns the file",
+    "full": "the disk is full; make room and start again",
+    "not a database": "the file is no database of ours; restore it from a backup, or choose another data_dir",
+    "malformed": "the database is damaged; restore it from a backup",
+}

@@ -1,0 +1,56 @@
+"""The database's history, oldest first; forward only. `migrate` brings a store to the newest schema."""
+
+from importlib import resources
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from server.errors import StoreError
+from server.store.engine import Store
+
+CONNECTION = "connection"
+
+
+def migrate(store: Store) -> None:
+    """Bring the store to the newest schema, in one transaction; any number of processes may do so at once.
+
+    Raises: StoreError when the store is of a newer version than this software.
+    """
+    with store.write() as conn:
+        store.lock_migrations(conn)
+        _refuse_newer(conn)
+        config = _config()
+        config.attributes[CONNECTION] = conn
+        command.upgrade(config, "head")
+
+
+def require_current(store: Store) -> None:
+    """Make sure that the store has exactly the schema of this software. Raises: StoreError."""
+    with store.read() as conn:
+        if _refuse_newer(conn) != _scripts().get_current_head():
+            raise StoreError("the database is not set up for this version; run tadaima-server init")
+
+
+def _refuse_newer(conn: Connection) -> str | None:
+    """Return the store's revision, None for an empty one."""
+    revision = MigrationContext.configure(conn).get_current_revision()
+    known = {script.revision for script in _scripts().walk_revisions()}
+    if revision is not None and revision not in known:
+        raise StoreError(
+            f"the database has schema {revision}, which a newer version made; install that version, or restore a backup"
+        )
+    return revision
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(resources.files(__name__)).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
