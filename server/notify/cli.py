@@ -3,15 +3,18 @@
 import logging
 import signal
 import threading
+from pathlib import Path
 
 import click
 
-from attendance.clock import SystemClock
-from server.config import ServerSettings, pass_settings
-from server.catalogues import load_catalogues
+from attendance.clock import Clock, SystemClock
+from attendance.errors import SettingsError
+from server.catalogues import catalogues
+from server.config import ServerSettings, SmtpSettings, pass_settings
+from server.errors import StoreError
 from server.notify.dispatcher import DispatchRules, send_next
 from server.notify.mail import MailTransport
-from server.store.engine import open_store
+from server.store.engine import Store, open_store
 
 log = logging.getLogger(__name__)
 
@@ -24,3 +27,54 @@ FAULT_S = 5.0
 @pass_settings
 def dispatch(settings: ServerSettings, *, once: bool) -> None:
     """Send queued notices until stopped; with --once, only those that are due now."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    clock = SystemClock()
+    store = open_store(settings.store_url)
+    mail = MailTransport(settings.smtp, password=_password(settings.smtp), clock=clock)
+    try:
+        dispatch_until(stop, store, mail, clock, _rules(settings), once=once)
+    finally:
+        mail.close()
+        store.close()
+
+
+def dispatch_until(
+    stop: threading.Event, store: Store, mail: MailTransport, clock: Clock, rules: DispatchRules, *, once: bool
+) -> None:
+    """Step until `stop` is set, or with `once` until nothing is due. Raises: StoreError, with `once` only."""
+    healthy = True
+    while not stop.is_set():
+        try:
+            more = send_next(store, {mail.name: mail}, catalogues(), clock, rules)
+        except StoreError as error:
+            if once:
+                raise
+            if healthy:
+                log.error("store unusable reason=%s", error)  # noqa: TRY400 - the reason says what to do
+            healthy = False
+            stop.wait(FAULT_S)
+            continue
+        healthy = True
+        if not more:
+            if once:
+                return
+            mail.rest()
+            stop.wait(IDLE_S)
+
+
+def _rules(settings: ServerSettings) -> DispatchRules:
+    notices = settings.notices
+    return DispatchRules(
+        late_after_s=notices.late_after_s, give_up_after_s=notices.give_up_after_s, lease_s=notices.lease_s
+    )
+
+
+def _password(smtp: SmtpSettings) -> str | None:
+    if not smtp.password_file:
+        return None
+    try:
+        return Path(smtp.password_file).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SettingsError((f"smtp.password_file: {smtp.password_file} cannot be read ({error.strerror})",)) from error

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from sqlalchemy import Row, or_, select, update
+from sqlalchemy import or_, select, update
 
 from attendance.catalogue import Catalogues, Language
 from attendance.clock import Clock
@@ -31,9 +31,9 @@ LAST_RETRY_S = 3600
 class DispatchRules:
     """When a notice is late, when it is no longer worth sending, and how long one attempt may take."""
 
-    late_after_s: int
-    give_up_after_s: int
-    lease_s: int
+    late_after_s: float
+    give_up_after_s: float
+    lease_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,9 @@ def _claim(store: Store, lease: str, now_ms: int, rules: DispatchRules) -> str |
             conn.execute(
                 update(delivery)
                 .where(delivery.c.id == delivery_id)
-                .values(lease=lease, leased_until_ms=now_ms + rules.lease_s * 1000, attempts=delivery.c.attempts + 1)
+                .values(
+                    lease=lease, leased_until_ms=now_ms + round(rules.lease_s * 1000), attempts=delivery.c.attempts + 1
+                )
             )
         return delivery_id
 
@@ -167,7 +169,7 @@ def _attempt(
         return Later(error.reason, error.retry_after_s or retry_after_s(row.attempts))
 
 
-def _not_to_be_sent(row: Row[Any], now_ms: int, rules: DispatchRules) -> str | None:
+def _not_to_be_sent(row: Any, now_ms: int, rules: DispatchRules) -> str | None:
     """Return why a delivery that was queued is no longer wanted, or None."""
     if row.consented_at_ms is None:
         return "consent withdrawn"
@@ -188,7 +190,7 @@ def _settle(store: Store, delivery_id: str, lease: str, result: Result, now_ms: 
             values: dict[str, Any] = {"state": "sent", "settled_at_ms": now_ms, "provider_id": provider_id, **free}
         case Dropped(reason):
             values = {"state": "cancelled", "settled_at_ms": now_ms, "reason": reason, **free}
-        case Failed(reason):
+        case Failed(reason, _):
             values = {"state": "failed", "settled_at_ms": now_ms, "reason": reason, **free}
         case Later(reason, after_s):
             values = {"due_at_ms": now_ms + round(after_s * 1000), "reason": reason, **free}

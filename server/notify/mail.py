@@ -3,6 +3,7 @@
 import contextlib
 import smtplib
 import ssl
+import time
 from collections.abc import Callable
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
@@ -11,6 +12,8 @@ from attendance.clock import Clock, now
 from server.config import SmtpSettings
 from server.errors import TransportError
 from server.notify.transport import Message
+
+KEEP_S = 20.0
 
 
 class MailTransport:
@@ -23,6 +26,7 @@ class MailTransport:
         self._password = password
         self._clock = clock
         self._connection: smtplib.SMTP | None = None
+        self._used_at_s = 0.0
 
     def send(self, message: Message) -> str:
         """Hand the message to the SMTP server. Raises: TransportError, permanent when it was refused for good."""
@@ -41,6 +45,11 @@ class MailTransport:
             raise TransportError(type(error).__name__, permanent=False) from error
         return str(mail["Message-ID"])
 
+    def rest(self) -> None:
+        """Let an idle connection go before the SMTP server loses patience with it."""
+        if self._connection is not None and time.monotonic() - self._used_at_s > KEEP_S:
+            self.close()
+
     def close(self) -> None:
         """Say goodbye to the SMTP server."""
         connection, self._connection = self._connection, None
@@ -51,6 +60,7 @@ class MailTransport:
 
     def _with_connection(self, hand_over: Callable[[smtplib.SMTP], object]) -> None:
         """Use the open connection; a server may have closed it since, so that one alone is tried afresh."""
+        self._used_at_s = time.monotonic()
         if self._connection is not None:
             try:
                 hand_over(self._connection)

@@ -26,7 +26,7 @@ class Notice:
     address: str = field(repr=False)
 
 
-def render(notice: Notice, catalogue: Catalogue, *, now_ms: int, late_after_s: int) -> Message:
+def render(notice: Notice, catalogue: Catalogue, *, now_ms: int, late_after_s: float) -> Message:
     """Return the message; later than `late_after_s` after the movement it explains itself."""
     at = from_ms(notice.at_ms).astimezone(JST)
     babel_locale = "en" if catalogue.language is Language.EN else "ja"

@@ -107,7 +107,9 @@ def _put_enrolment(conn: Connection, site_id: str, child_id: str, row: RosterRow
 def _unit(conn: Connection, site_id: str, name: str) -> str | None:
     if not name:
         return None
-    known = conn.execute(select(unit.c.id).where(unit.c.site_id == site_id, unit.c.name == name)).scalar_one_or_none()
+    known: str | None = conn.execute(
+        select(unit.c.id).where(unit.c.site_id == site_id, unit.c.name == name)
+    ).scalar_one_or_none()
     if known is not None:
         return known
     unit_id = new_id()
