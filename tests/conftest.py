@@ -1,10 +1,15 @@
-"""What browser tests of any package share: one headless chromium per worker."""
+"""What tests of any package share: Hypothesis without a clock, and one headless chromium per worker."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, sync_playwright
+
+# No test fails because a machine is slow. What else Hypothesis chooses, as for CI, stays.
+settings.register_profile("untimed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 CHROMIUM = Path("/usr/bin/chromium")
 # As root and off the network: no sandbox, and nothing that looks up hosts of its own.
