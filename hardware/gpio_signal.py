@@ -1,7 +1,7 @@
 """Three lights and a buzzer on GPIO pins, through gpiozero: a signal at step 7 of the straight line.
 
-A cue has a light and a rhythm, and no two cues share a rhythm: whoever cannot tell the colours apart, or cannot hear, is
-answered all the same.
+A cue has a light and a rhythm, and no two cues share a rhythm: whoever cannot tell the colours apart, or cannot hear,
+is answered all the same.
 """
 
 import logging

@@ -1,8 +1,8 @@
 """nfcpy's udp device with waits that suit a soft card; imported by `nfc_frontend` only when a reader is opened.
 
 The stock device waits a second for each technology that is not there, so a tap takes up to three. And it waits no
-longer for an answer than a real tag needs (5 ms), which a process on a busy machine can miss; the late answer would then
-be taken for that to the next command.
+longer for an answer than a real tag needs (5 ms), which a process on a busy machine can miss; the late answer would
+then be taken for that to the next command.
 """
 
 import select

@@ -1,4 +1,4 @@
-"""The sounds of the door, as a pure function from cue to samples; `python -m hardware.tones DIRECTORY` writes WAV files.
+"""The sounds of the door, as a pure function from cue to samples; `python -m hardware.tones DIRECTORY` writes them.
 
 Each cue has a shape of its own: in rises, out falls, again knocks twice, undone turns back, unknown buzzes low, ask
 glides up like a question, broken insists.
