@@ -1,5 +1,9 @@
 """Errors of the kiosk package."""
 
+from enum import StrEnum
+
+from attendance.wire import ErrorCode
+
 
 class KioskError(Exception):
     """Base of every error this package raises."""
@@ -25,14 +29,43 @@ class NotEnrolled(KioskError, RuntimeError):
     """This machine has no identity yet; `tadaima-provision enrol` gives it one."""
 
 
+class Trouble(StrEnum):
+    """What can come between kiosk and server."""
+
+    UNREACHABLE = "unreachable"
+    """No connection: network down, name not found, nobody listens."""
+    TIMEOUT = "timeout"
+    TLS = "tls"
+    """The certificate is not accepted; a wrong clock on the kiosk looks like this too."""
+    FOREIGN = "foreign"
+    """Somebody else answered: a captive portal, a proxy, another web server."""
+    REFUSED = "refused"
+    """The server itself said no; `code` says why."""
+    FAILED = "failed"
+    """The server itself could not, for now."""
+
+
 class UplinkError(KioskError, OSError):
     """The server was not reached or did not answer as agreed; `retry_after_s` is its wish, if it had one."""
 
-    def __init__(self, reason: str, *, permanent: bool, retry_after_s: float | None = None) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    def __init__(
+        self,
+        trouble: Trouble,
+        detail: str,
+        *,
+        permanent: bool = False,
+        retry_after_s: float | None = None,
+        code: ErrorCode | None = None,
+    ) -> None:
+        super().__init__(f"{trouble}: {detail}")
+        self.trouble = trouble
+        self.detail = detail
+        """For a log."""
         self.permanent = permanent
+        """Whether the same request would be refused again."""
         self.retry_after_s = retry_after_s
+        self.code = code
+        """What the server called it, if it was the server that answered."""
 
 
 class ScreenError(KioskError, OSError):

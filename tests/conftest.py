@@ -1,5 +1,6 @@
 """What tests of any package share: Hypothesis without a clock, and one headless chromium per worker."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -43,3 +44,11 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def screenshots(tmp_path: Path) -> Path:
+    """The folder that browser tests put their pictures in: TADAIMA_SCREENSHOTS, or one that pytest throws away."""
+    folder = Path(os.environ.get("TADAIMA_SCREENSHOTS", tmp_path))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
