@@ -44,11 +44,24 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One grey picture and when it was taken, or would have been if the recording were live."""
+    """One picture as the driver handed it over, not yet decoded, and when it was taken.
 
-    grey: Grey
+    An idle doorway is judged by `small`; `grey` costs six times that and is made only of frames worth it.
+    """
+
+    picture: Any
     taken_at_ns: int
-    """CLOCK_BOOTTIME."""
+    """CLOCK_BOOTTIME; of a recording: when it was due."""
+
+    def grey(self) -> Grey | None:
+        """The whole picture; None when its JPEG is torn."""
+        return to_grey(self.picture)
+
+    def small(self) -> Grey | None:
+        """The picture at an eighth of its size if it is a JPEG, else whole; None when its JPEG is torn."""
+        import cv2
+
+        return to_grey(self.picture, cv2.IMREAD_REDUCED_GRAYSCALE_8)
 
 
 def kind_of(source: str) -> Kind:
@@ -60,12 +73,15 @@ def kind_of(source: str) -> Kind:
     return Kind.IMAGES if "%" in Path(source).name else Kind.VIDEO
 
 
-def to_grey(picture: Any) -> Grey | None:
-    """The grey frame in what cv2 delivered: JPEG bytes, YUYV, BGR or grey; None when a JPEG is torn."""
+def to_grey(picture: Any, jpeg_mode: int | None = None) -> Grey | None:
+    """The grey frame in what cv2 delivered: JPEG bytes, YUYV, BGR or grey; None when a JPEG is torn.
+
+    `jpeg_mode`: how cv2 is to decode a JPEG if not whole.
+    """
     import cv2
 
     if picture.ndim == 2 and min(picture.shape) == 1:
-        decoded = cv2.imdecode(picture.reshape(-1), cv2.IMREAD_GRAYSCALE)
+        decoded = cv2.imdecode(picture.reshape(-1), cv2.IMREAD_GRAYSCALE if jpeg_mode is None else jpeg_mode)
         return None if decoded is None else np.asarray(decoded, dtype=np.uint8)
     if picture.ndim == 2:
         return np.asarray(picture, dtype=np.uint8)
@@ -208,16 +224,10 @@ class FrameSource:
         own = float(capture.get(cv2.CAP_PROP_FPS))
         return own if 0.1 <= own <= 240 else self._fps
 
-    def _read(self, capture: Any) -> Grey | None:
-        """The next picture in grey; None at the end. A torn JPEG is passed over."""
-        for _ in range(5):
-            arrived, picture = capture.read()
-            if not arrived or picture is None:
-                return None
-            grey = to_grey(picture)
-            if grey is not None:
-                return grey
-        return None
+    def _read(self, capture: Any) -> Any | None:
+        """The next picture; None at the end."""
+        arrived, picture = capture.read()
+        return picture if arrived else None
 
     def _capture(self) -> Any:
         """An opened cv2.VideoCapture. Raises: ReaderLost, DriverMissing."""

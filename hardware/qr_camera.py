@@ -82,7 +82,7 @@ class QrCamera:
         cascade = Cascade(accept=self._accept, budget_s=self._budget_s)
         sightings = Sightings(hold_off_s=self._hold_off_s, accept=self._accept)
         while (frame := frames.take()) is not None:
-            codes = _look(gate, cascade, frame)
+            codes = look_at(frame, gate, cascade)
             if codes is None:
                 continue
             for payload in sightings.reads((code.payload for code in codes), frame.taken_at_ns):
@@ -96,13 +96,12 @@ class QrCamera:
                 frames.close()
 
 
-def _look(gate: IdleGate, cascade: Cascade, frame: Frame) -> list[Code] | None:
-    """The codes of a frame; None when it was not worth decoding."""
-    look = gate.look(frame.grey)
-    match look.attention:
-        case Attention.ASLEEP:
-            return None
-        case Attention.GLANCE:
-            return cascade.glance(frame.grey)
-        case Attention.AWAKE:
-            return cascade.read(frame.grey, look.region)
+def look_at(frame: Frame, gate: IdleGate, cascade: Cascade) -> list[Code] | None:
+    """The codes of a frame; None when it was not worth decoding or is torn."""
+    small = frame.small()
+    if small is None:
+        return None
+    look = gate.look(small)
+    if look.attention is Attention.ASLEEP or (grey := frame.grey()) is None:
+        return None
+    return cascade.glance(grey) if look.attention is Attention.GLANCE else cascade.read(grey, look.region)

@@ -5,6 +5,7 @@ its chance, and no frame costs more than its budget. A photograph gets everythin
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -123,15 +124,13 @@ class Cascade:
         found = self.glance(grey)
         if _has_card(found, self._accept) or not self._in_turn:
             return found
-        left, top, right, bottom = region or (0, 0, grey.shape[1], grey.shape[0])
-        part = grey[top:bottom, left:right]
+        part, offset = _cut(grey, region)
         if min(part.shape) < SMALLEST_SIDE_PX:
             return found
-        part = np.ascontiguousarray(part)
         step = self._affordable(part.size, self._budget_ns - (self._clock_ns() - started_ns))
         if step is None:
             return found
-        return merge(found, self._run(step, part, (left, top)))
+        return merge(found, self._run(step, part, offset))
 
     def _affordable(self, size_px: int, left_ns: int) -> Step | None:
         """The next step in turn whose cost, as last measured, fits."""
@@ -172,6 +171,16 @@ def read_photograph(grey: Grey, accept: Callable[[bytes], bool] | None = None) -
         if min(grey.shape) * step.scale >= SMALLEST_SIDE_PX:
             found = merge(found, step.read(grey))
     return found
+
+
+def _cut(grey: Grey, region: Region | None) -> tuple[Grey, tuple[float, float]]:
+    """The region of the frame, in one piece of memory as the engines want it, and its left top corner in pixels."""
+    if region is None:
+        return grey, (0.0, 0.0)
+    height, width = grey.shape
+    left, right = int(region[0] * width), math.ceil(region[2] * width)
+    top, bottom = int(region[1] * height), math.ceil(region[3] * height)
+    return np.ascontiguousarray(grey[top:bottom, left:right]), (left, top)
 
 
 def _has_card(found: Iterable[Code], accept: Callable[[bytes], bool] | None) -> bool:

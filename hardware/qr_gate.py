@@ -34,8 +34,8 @@ class Attention(StrEnum):
     """Something changed now or a moment ago."""
 
 
-Region: TypeAlias = tuple[int, int, int, int]
-"""Pixels: left, top, right, bottom; right and bottom excluded."""
+Region: TypeAlias = tuple[float, float, float, float]
+"""Left, top, right, bottom as shares of the frame's width and height."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class IdleGate:
         self._since_look = 0
 
     def look(self, grey: Grey) -> Look:
-        """Take the next frame and say how hard to look at it."""
+        """Take the next frame, of any size as long as it is the whole of it, and say how hard to look at it."""
         import cv2
 
         thumb = cv2.resize(grey, THUMB_PX, interpolation=cv2.INTER_AREA).astype(np.float32)
@@ -74,7 +74,7 @@ class IdleGate:
         cv2.accumulateWeighted(thumb, self._background, BACKGROUND_SHARE)
         changed = np.asarray(difference > self._threshold)
         if changed.any():
-            self._region = _region(changed, grey.shape[1], grey.shape[0])
+            self._region = _region(changed)
             self._awake_left = self._hold_frames
         return self._attend()
 
@@ -90,14 +90,14 @@ class IdleGate:
         return Look(Attention.ASLEEP, None)
 
 
-def _region(changed: NDArray[np.bool_], width_px: int, height_px: int) -> Region:
+def _region(changed: NDArray[np.bool_]) -> Region:
     # A box's mean sits at its middle, so the change reaches half a box further; as much again is the code's quiet zone.
     rows = np.flatnonzero(changed.any(axis=1))
     columns = np.flatnonzero(changed.any(axis=0))
-    across, down = width_px / THUMB_PX[0], height_px / THUMB_PX[1]
+    width, height = THUMB_PX
     return (
-        max(0, int((columns[0] - BOX_PX) * across)),
-        max(0, int((rows[0] - BOX_PX) * down)),
-        min(width_px, int((columns[-1] + 1 + BOX_PX) * across)),
-        min(height_px, int((rows[-1] + 1 + BOX_PX) * down)),
+        max(0.0, float(columns[0] - BOX_PX) / width),
+        max(0.0, float(rows[0] - BOX_PX) / height),
+        min(1.0, float(columns[-1] + 1 + BOX_PX) / width),
+        min(1.0, float(rows[-1] + 1 + BOX_PX) / height),
     )
