@@ -1,4 +1,4 @@
-"""`tadaima-server roster import` and `tadaima-server cards`: children and their cards, from and to the office's files."""
+"""`tadaima-server roster import` and `cards tokens`: children and their cards, from and to the office's files."""
 
 from pathlib import Path
 
