@@ -1,18 +1,21 @@
 """What staff and office see in a browser: pages rendered here, kept up to date by the live process."""
 
+from importlib import import_module
+
 from flask import Flask
 
-from server.services import services
-from server.web import cards, login, office, staff
-from server.web.pages import csrf, limiter, pages
-from server.web.session import configure_session
-
-__all__ = ["register"]
-_VIEWS = (cards, login, office, staff)  # importing them adds their routes to the blueprint
+_VIEWS = ("cards", "login", "office", "staff")
 
 
 def register(app: Flask) -> None:
     """Add the pages to an app whose services are bound."""
+    # Imported here, so that a command that only makes an account does not load every page.
+    from server.services import services
+    from server.web.pages import csrf, limiter, pages
+    from server.web.session import configure_session
+
+    for view in _VIEWS:
+        import_module(f"server.web.{view}")  # adds its routes to the blueprint
     with app.app_context():
         parts = services()
     configure_session(app, parts.settings, parts.secrets)

@@ -1,10 +1,12 @@
 """What all pages share: the blueprint, who may pass, the reader's language, and strict headers for browsers."""
 
 import hashlib
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from babel.dates import format_skeleton
 from flask import Blueprint, Response, g, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_limiter import Limiter
@@ -14,6 +16,7 @@ from markupsafe import Markup
 from werkzeug.exceptions import NotFound
 
 from attendance.catalogue import Catalogue, Language
+from attendance.clock import JST
 from attendance.roster import ANIMAL_EMOJI, COLOUR_HEX, Mark
 from server.catalogues import catalogues
 from server.config import ServerSettings
@@ -68,6 +71,11 @@ def live_origin(settings: ServerSettings) -> str:
     here = urlsplit(request.host_url)
     host = f"[{here.hostname}]" if ":" in (here.hostname or "") else here.hostname
     return f"{here.scheme}://{host}:{settings.live.port}"
+
+
+def day_text(day: date) -> str:
+    """Return a day as the reader's language writes it: month, day, weekday."""
+    return format_skeleton("MMMEd", datetime(day.year, day.month, day.day, tzinfo=JST), locale=catalogue().language.html)
 
 
 def asset(name: str) -> str:

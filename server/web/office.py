@@ -1,0 +1,47 @@
+"""The start page: the office sees all sites today; staff of one site go straight to it."""
+
+from dataclasses import dataclass
+
+from flask import redirect, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from attendance.clock import from_ms, local_day
+from server.headcount import headcount
+from server.services import services
+from server.web.board import board_of
+from server.web.pages import account, day_text, pages
+from server.web.sites import Site, all_sites
+
+
+@dataclass(frozen=True, slots=True)
+class SiteToday:
+    """What the office sees of a site: numbers, no names."""
+
+    site: Site
+    present: int
+    late: int
+    waiting: int
+    kiosks: int
+    silent: int
+
+
+@pages.get("/")
+def start() -> ResponseReturnValue:
+    """Show all sites to the office, and send staff to their own."""
+    own = account().site
+    if own is not None:
+        return redirect(url_for("web.site_now", code=own))
+    at_ms = services().clock.read().wall_ms
+    with services().store.read() as conn:
+        sites = []
+        for site in all_sites(conn):
+            board = board_of(headcount(conn, site.id, from_ms(at_ms)), site, at_ms)
+            silent = sum(kiosk.silent for kiosk in board.kiosks)
+            sites.append(
+                SiteToday(
+                    site, len(board.present), len(board.late), len(board.waiting), len(board.kiosks), silent
+                )
+            )
+    day = local_day(from_ms(at_ms))
+    total = sum(each.present for each in sites)
+    return render_template("office.html", sites=sites, total=total, day=day, day_text=day_text(day))

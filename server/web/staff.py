@@ -1,0 +1,80 @@
+"""The main screen: who is in at a site now; the page, the part of it that is asked for again, and the same as JSON."""
+
+import hashlib
+
+import msgspec
+from flask import Response, make_response, render_template, request
+from flask.typing import ResponseReturnValue
+
+from attendance.clock import from_ms, local_day
+from server.audit import record
+from server.headcount import headcount
+from server.services import services
+from server.web.board import Board, board_of
+from server.web.pages import account, catalogue, day_text, live_origin, pages, site_or_404
+from server.web.session import first_view
+from server.web.sites import Site
+
+
+@pages.get("/site/<code>")
+def site_now(code: str) -> str:
+    """Show who is in at a site, and keep it up to date."""
+    site = site_or_404(code)
+    at_ms = services().clock.read().wall_ms
+    _audit_once(site, at_ms)
+    board = _board(site, at_ms)
+    day = day_text(local_day(from_ms(at_ms)))
+    stream = f"{live_origin(services().settings)}/live/site/{site.code}"
+    return render_template("staff.html", site=site, board=board, etag=_tag(board), day=day, stream=stream)
+
+
+@pages.get("/site/<code>/now")
+def now(code: str) -> ResponseReturnValue:
+    """Give the figures as the page shows them, or 304 to a page that shows them already."""
+    site = site_or_404(code)
+    at_ms = services().clock.read().wall_ms
+    board = _board(site, at_ms)
+    etag = _tag(board)
+    if request.headers.get("If-None-Match") == etag:
+        return Response(status=304)
+    _audit_once(site, at_ms)
+    answer = make_response(render_template("figures.html", site=site, board=board, etag=etag))
+    answer.headers["ETag"] = f'"{etag}"'
+    return answer
+
+
+@pages.get("/site/<code>/now.json")
+def now_json(code: str) -> ResponseReturnValue:
+    """Give who is in, for programs that hold the same login."""
+    site = site_or_404(code)
+    at_ms = services().clock.read().wall_ms
+    _audit_once(site, at_ms)
+    board = _board(site, at_ms)
+    present = [{"id": row.child, "name": row.name, "since_ms": row.since_ms} for row in board.present]
+    return {
+        "site": site.code,
+        "as_of_ms": at_ms,
+        "present": present,
+        "late": [row.child for row in board.late],
+        "waiting": [row.child for row in board.waiting],
+        "left": [row.child for row in board.left],
+        "silent": [kiosk.id for kiosk in board.kiosks if kiosk.silent],
+    }
+
+
+def _board(site: Site, at_ms: int) -> Board:
+    with services().store.read() as conn:
+        return board_of(headcount(conn, site.id, from_ms(at_ms)), site, at_ms)
+
+
+def _tag(board: Board) -> str:
+    """Return a tag of what a page in this language shows; the board holds the minute, so it changes each minute too."""
+    shown = msgspec.json.encode((catalogue().language, board))
+    return hashlib.sha256(shown).hexdigest()[:24]
+
+
+def _audit_once(site: Site, at_ms: int) -> None:
+    """Record that this session looked at the names of a site, once a day and not at each look of a screen."""
+    if first_view(site.code, local_day(from_ms(at_ms)).isoformat()):
+        with services().store.write() as conn:
+            record(conn, account().id, "site.view", site.code, at_ms)
