@@ -1,0 +1,57 @@
+"""The units are what systemd takes without a word, and hardened; read by systemd itself."""
+
+import re
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+UNITS = sorted((ROOT / "systemd").glob("*.service"))
+THRESHOLD = 20  # tenths of systemd's exposure level; a service without hardening has 96
+
+
+@pytest.fixture(params=UNITS, ids=lambda unit: unit.name)
+def unit(request: pytest.FixtureRequest) -> Path:
+    assert shutil.which("systemd-analyze"), "systemd-analyze is missing: apt-get install systemd"
+    return Path(request.param)
+
+
+def test_systemd_has_nothing_to_say_against_a_unit(unit: Path, tmp_path: Path) -> None:
+    copy = tmp_path / unit.name
+    copy.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", unit.read_text(), flags=re.MULTILINE))
+
+    said = subprocess.run(["systemd-analyze", "verify", copy], capture_output=True, text=True, check=False)
+
+    assert (said.returncode, said.stdout + said.stderr) == (0, "")
+
+
+def test_systemd_does_say_when_a_key_is_mistyped(tmp_path: Path) -> None:
+    copy = tmp_path / UNITS[0].name
+    copy.write_text(UNITS[0].read_text().replace("NoNewPrivileges", "NoNewPrivilege"))
+
+    said = subprocess.run(["systemd-analyze", "verify", copy], capture_output=True, text=True, check=False)
+
+    assert "NoNewPrivilege" in said.stderr
+
+
+def test_a_unit_is_hardened(unit: Path) -> None:
+    judged = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", f"--threshold={THRESHOLD}", unit],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert judged.returncode == 0, judged.stdout[-300:]
+
+
+def test_a_unit_starts_a_command_that_is_installed(unit: Path) -> None:
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+
+    command = re.search(r"^ExecStart=/opt/tadaima/current/bin/(\S+)", unit.read_text(), re.MULTILINE)
+
+    assert command is not None
+    assert command[1] in scripts
