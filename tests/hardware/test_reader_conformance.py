@@ -1,4 +1,4 @@
-"""What every card reader promises, tried on each driver with its real stack: nfcpy over UDP, the camera over a video."""
+"""What every card reader promises, tried on each driver with its real stack: nfcpy over UDP, the camera on a video."""
 
 import json
 import os
