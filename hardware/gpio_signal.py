@@ -105,7 +105,7 @@ class GpioSignal:
         wanted = pattern(cue)
         values = [tick == "#" for tick in wanted.rhythm] + [False]
         try:
-            self._silence()
+            _darken(devices)
             for device in (self._lamps.get(wanted.lamp), self._buzzer):
                 if device is not None:
                     device.source_delay = TICK_S
@@ -117,19 +117,15 @@ class GpioSignal:
         """Darken, silence and let go of the pins. Idempotent; never raises."""
         devices, self._lamps, self._buzzer = self._devices(), {}, None
         factory, self._own_factory = self._own_factory, None
-        for resource in (*devices, *([] if factory is None else [factory])):
-            try:
+        try:
+            _darken(devices)
+            for resource in (*devices, *([] if factory is None else [factory])):
                 resource.close()
-            except Exception as error:  # noqa: BLE001 - a chip that is gone may fail to close in ways of its driver's own
-                log.info("gpio did not close cleanly signal=%s error=%s", self.name, type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - a chip that is gone may fail to close in ways of its driver's own
+            log.info("gpio did not close cleanly signal=%s error=%s", self.name, type(error).__name__)
 
     def _devices(self) -> list[Any]:
         return [*self._lamps.values(), *([] if self._buzzer is None else [self._buzzer])]
-
-    def _silence(self) -> None:
-        for device in self._devices():
-            device.source = None
-            device.off()
 
     def _take_lgpio(self) -> Any:
         try:
@@ -142,3 +138,9 @@ class GpioSignal:
         except (lgpio.error, OSError) as error:
             raise SignalLost(self.name, str(error)) from error
         return self._own_factory
+
+
+def _darken(devices: list[Any]) -> None:
+    for device in devices:
+        device.source = None
+        device.off()
