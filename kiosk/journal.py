@@ -19,9 +19,10 @@ from sqlite_utils import Database
 from attendance.chain import place, verify
 from attendance.clock import Clock, day_bounds, to_ms
 from attendance.errors import WireError
-from attendance.records import AttendanceRecord, Body, Head, JournalLine, RecordDraft, SessionOpened, read_line
+from attendance.records import AttendanceRecord, Body, Head, JournalLine, RecordDraft, SessionOpened
 from kiosk.database import BUSY_TIMEOUT_S, Damaged, inode, is_damage, open_database, set_aside
 from kiosk.errors import JournalError
+from kiosk.journal_queries import heads, records_of_boot, records_of_wall, stretch, unsent
 from kiosk.schema import JOURNAL
 
 log = logging.getLogger(__name__)
@@ -31,17 +32,6 @@ HEADS_IN_HEADER = 64
 _HEAD_OF_SESSION = "SELECT seq, hash FROM entry WHERE session = ? ORDER BY seq DESC LIMIT 1"
 _INSERT_SESSION = "INSERT INTO session (id, boot) VALUES (?, ?)"
 _INSERT_ENTRY = "INSERT INTO entry (session, seq, boot_ns, wall_ms, line, hash) VALUES (?, ?, ?, ?, ?, ?)"
-_HEADS = """
-    SELECT entry.session, entry.seq, entry.hash FROM session JOIN entry ON entry.session = session.id
-    WHERE entry.seq = (SELECT max(seq) FROM entry WHERE session = session.id) ORDER BY session.rowid
-"""
-_READ = "SELECT line, hash FROM entry WHERE session = ? AND seq >= ? ORDER BY seq LIMIT ?"
-_OF_WALL = "SELECT line, hash FROM entry WHERE wall_ms >= ? AND wall_ms < ? ORDER BY wall_ms, session, seq"
-_OF_BOOT = """
-    SELECT line, hash FROM entry JOIN session ON session.id = entry.session
-    WHERE session.boot = ? AND boot_ns >= ? ORDER BY session.rowid, seq
-"""
-
 _Result = TypeVar("_Result")
 
 
@@ -80,7 +70,7 @@ class Journal:
         """Return a journal with a new session begun, or with `problem` set and the session begun by a later append."""
         journal = cls(path, kiosk=kiosk, clock=clock, boot=boot, app=app, key_id=key_id, busy_timeout_s=busy_timeout_s)
         with suppress(JournalError):
-            journal._write(None)
+            journal.begin()
         return journal
 
     @property
@@ -93,6 +83,12 @@ class Journal:
         """The boot whose records `records_of_boot` tells."""
         return self._boot
 
+    def begin(self) -> None:
+        """Begin the session if that failed so far. Raises: JournalError."""
+        with self._lock:
+            if self._session is None:
+                self._write(None)
+
     def append(self, body: Body) -> AttendanceRecord:
         """Return the record once it is durable. Raises: JournalError, and then nothing was recorded."""
         record = self._write(body)
@@ -101,20 +97,20 @@ class Journal:
 
     def heads(self) -> list[Head]:
         """Return the last entry of every session, in the order they began. Raises: JournalError."""
-        return self._read(_heads)
+        return self._read(heads)
 
     def read(self, session: str, from_seq: int, limit: int) -> list[JournalLine]:
         """Return a stretch of a session. Raises: JournalError."""
-        return self._read(lambda db: _lines(db, _READ, (session, from_seq, limit)))
+        return self._read(lambda db: stretch(db, session, from_seq, limit))
 
     def records_of_day(self, day: date) -> list[AttendanceRecord]:
         """Return the records that the wall clock put on a local day, whatever it was worth. Raises: JournalError."""
         start, end = day_bounds(day)
-        return self._read(lambda db: _records(db, _OF_WALL, (to_ms(start), to_ms(end))))
+        return self._read(lambda db: records_of_wall(db, to_ms(start), to_ms(end)))
 
     def records_of_boot(self, since_boot_ns: int) -> list[AttendanceRecord]:
         """Return this boot's records from an instant on, in the order they were made. Raises: JournalError."""
-        return self._read(lambda db: _records(db, _OF_BOOT, (self._boot, since_boot_ns)))
+        return self._read(lambda db: records_of_boot(db, self._boot, since_boot_ns))
 
     def unsent(self, acked: Iterable[Head]) -> int:
         """Return how many entries the server is not known to hold. Raises: JournalError."""
@@ -131,14 +127,17 @@ class Journal:
             try:
                 record = self._read(lambda db: None if body is None else self._append(db, body))
             except JournalError as error:
-                if self.problem is None:
-                    log.error("journal broken reason=%r", error.reason)
-                self.problem = error.reason
+                self._note(error.reason)
                 raise
-            if self.problem is not None:
-                log.info("journal well again")
-            self.problem = None
+            self._note(None)
             return record
+
+    def _note(self, problem: str | None) -> None:
+        if problem is not None and self.problem is None:
+            log.error("journal broken reason=%r", problem)
+        elif problem is None and self.problem is not None:
+            log.info("journal well again")
+        self.problem = problem
 
     def _read(self, work: Callable[[Database], _Result]) -> _Result:
         with self._lock:
@@ -182,9 +181,9 @@ class Journal:
     def _open_session(self, db: Database) -> None:
         session = secrets.token_hex(16)
         db.execute("BEGIN IMMEDIATE")
-        heads = tuple(_heads(db)[-HEADS_IN_HEADER:])
+        known = tuple(heads(db)[-HEADS_IN_HEADER:])
         db.execute(_INSERT_SESSION, (session, self._boot))
-        self._insert(db, SessionOpened(boot=self._boot, app=self._app, key=self._key_id, heads=heads), session, None)
+        self._insert(db, SessionOpened(boot=self._boot, app=self._app, key=self._key_id, heads=known), session, None)
         db.execute("COMMIT")
         self._session = session
         log.info("session opened session=%s boot=%s", session, self._boot)
@@ -223,12 +222,12 @@ class JournalReader:
     def heads(self) -> list[Head]:
         """Return the last entry of every session; none while there is no journal. Raises: JournalError."""
         with self._reading() as db:
-            return [] if db is None else _heads(db)
+            return [] if db is None else heads(db)
 
     def read(self, session: str, from_seq: int, limit: int) -> list[JournalLine]:
         """Return a stretch of a session. Raises: JournalError."""
         with self._reading() as db:
-            return [] if db is None else _lines(db, _READ, (session, from_seq, limit))
+            return [] if db is None else stretch(db, session, from_seq, limit)
 
     def session_of_boot(self, boot: str) -> str | None:
         """Return the session that began last in a boot, or None. Raises: JournalError."""
@@ -237,6 +236,11 @@ class JournalReader:
                 return None
             row = db.execute("SELECT id FROM session WHERE boot = ? ORDER BY rowid DESC LIMIT 1", (boot,)).fetchone()
             return None if row is None else str(row[0])
+
+    def change(self) -> tuple[object, ...]:
+        """Return a value that is another one once the door has written; costs microseconds. Raises: JournalError."""
+        with self._reading() as db:
+            return self._file, None if db is None else db.execute("PRAGMA data_version").fetchone()[0]
 
     def verify(self) -> int:
         """Check file and chains and return how many entries there are. Raises: JournalError naming what is wrong."""
@@ -248,7 +252,7 @@ class JournalReader:
             if verdict != "ok":
                 raise Damaged(verdict)
             for (session,) in db.execute("SELECT id FROM session ORDER BY rowid").fetchall():
-                lines = _lines(db, _READ, (session, 0, -1))
+                lines = stretch(db, session, 0, -1)
                 verify(lines)
                 entries += len(lines)
         return entries
@@ -276,28 +280,3 @@ class JournalReader:
             if is_damage(error):
                 self.close()
             raise JournalError(str(error)) from error
-
-
-def unsent(heads: Iterable[Head], acked: Iterable[Head]) -> int:
-    """Return how many entries lie beyond what was acknowledged."""
-    through = {head.session: head.seq for head in acked}
-    return sum(max(0, head.seq - through.get(head.session, -1)) for head in heads)
-
-
-def _heads(db: Database) -> list[Head]:
-    return [Head(*row) for row in db.execute(_HEADS).fetchall()]
-
-
-def _lines(db: Database, sql: str, parameters: tuple[object, ...]) -> list[JournalLine]:
-    return [JournalLine(line=line, hash=hash_) for line, hash_ in db.execute(sql, parameters).fetchall()]
-
-
-def _records(db: Database, sql: str, parameters: tuple[object, ...]) -> list[AttendanceRecord]:
-    """Decode records, passing over lines that a newer version wrote and this one does not understand."""
-    records = []
-    for stored in _lines(db, sql, parameters):
-        try:
-            records.append(read_line(stored))
-        except WireError as error:
-            log.warning("journal line not understood reason=%s", error.reason)
-    return records

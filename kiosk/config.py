@@ -1,0 +1,149 @@
+"""The settings of a kiosk: kiosk.toml, environment and command line, into one type (docs/kiosk-settings.md)."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from attendance import settings
+from attendance.catalogue import Language
+from attendance.errors import SettingsError
+
+PREFIX = "TADAIMA_KIOSK"
+DEFAULT_FILE = Path("/etc/tadaima/kiosk.toml")
+
+Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+"""Of a reader or signal; it stands in logs and on the screen."""
+Seconds = Annotated[float, msgspec.Meta(ge=0)]
+Waiting = Annotated[float, msgspec.Meta(gt=0, le=600)]
+Pin = int | str | None
+"""As gpiozero names it: 17, "GPIO17" or "BOARD11"."""
+
+
+class ReaderKind(StrEnum):
+    """The drivers of card readers."""
+
+    QR_CAMERA = "qr_camera"
+    NFC = "nfc"
+    KEYS = "keys"
+    FAKE = "fake"
+
+
+class SignalKind(StrEnum):
+    """The drivers of lights and sounds."""
+
+    SOUND = "sound"
+    GPIO = "gpio"
+    FAKE = "fake"
+
+
+class ReaderSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One `[[readers]]`."""
+
+    name: Name
+    kind: ReaderKind
+    source: str = ""
+    """Camera number, path, URL or video file; nfcpy path; /dev/input path; FIFO of a fake."""
+    width: Annotated[int, msgspec.Meta(ge=64, le=4096)] = 640
+    height: Annotated[int, msgspec.Meta(ge=64, le=4096)] = 480
+    fps: Annotated[float, msgspec.Meta(gt=0, le=120)] = 15.0
+    loop: bool = False
+    """Play a recording again and again."""
+    hold_off_s: Seconds = 1.0
+    """How long a card must be gone before it is read again."""
+    exposure: float | None = None
+    focus: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.source and self.kind is not ReaderKind.FAKE:
+            raise ValueError("source: missing; which device?")
+
+
+class SignalSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One `[[signals]]`."""
+
+    name: Name
+    kind: SignalKind
+    directory: str = ""
+    """Of the sounds; empty for those that come with Tadaima."""
+    device: str = "default"
+    """ALSA's name of the sound card."""
+    volume: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+    green_pin: Pin = None
+    yellow_pin: Pin = None
+    red_pin: Pin = None
+    buzzer_pin: Pin = None
+
+
+class ScreenSettings(msgspec.Struct, frozen=True):
+    """`[screen]`."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8750
+    enabled: bool = True
+
+
+class SyncSettings(msgspec.Struct, frozen=True):
+    """`[sync]`."""
+
+    interval_s: Waiting = 2.0
+    """Between two questions to the server while there is nothing to send."""
+    timeout_s: Waiting = 10.0
+    """For one answer of the server."""
+
+
+class JournalSettings(msgspec.Struct, frozen=True):
+    """`[journal]`."""
+
+    busy_timeout_s: Waiting = 5.0
+    """How long a write waits for another process before the child is told that it failed."""
+
+
+class KioskSettings(msgspec.Struct, frozen=True):
+    """Everything that can be set on a kiosk; what can be a rule of the site is in its policy on the server instead."""
+
+    data_dir: Path = Path("/var/lib/tadaima-kiosk")
+    runtime_dir: Path = Path("/run/tadaima-kiosk")
+    server_url: str = ""
+    """Empty for the one the kiosk was enrolled with."""
+    language: Language = Language.JA_EASY
+    screen: ScreenSettings = ScreenSettings()
+    journal: JournalSettings = JournalSettings()
+    sync: SyncSettings = SyncSettings()
+    readers: tuple[ReaderSettings, ...] = ()
+    signals: tuple[SignalSettings, ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [reader.name for reader in self.readers] + [signal.name for signal in self.signals]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ValueError(f"readers and signals need names of their own, {', '.join(doubled)} is used twice")
+
+    @property
+    def journal_path(self) -> Path:
+        """The record."""
+        return self.data_dir / "journal.db"
+
+    @property
+    def cache_path(self) -> Path:
+        """Roster, presence, policy and sync state."""
+        return self.data_dir / "cache.db"
+
+    @property
+    def names_key_path(self) -> Path:
+        """The key of the names, on a tmpfs."""
+        return self.runtime_dir / "names.key"
+
+
+def load(file: Path | None, *, environ: Mapping[str, str], flags: Mapping[str, Any]) -> KioskSettings:
+    """Return the settings; without a file, those of `DEFAULT_FILE` if it is there. Raises: SettingsError."""
+    path = file or DEFAULT_FILE
+    table: dict[str, Any] = {}
+    if file is not None or path.exists():
+        try:
+            table = settings.parse_toml(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError((f"{path}: {error}",)) from error
+    return settings.load(KioskSettings, table=table, environ=environ, prefix=PREFIX, flags=flags)

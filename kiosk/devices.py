@@ -1,0 +1,61 @@
+"""From settings to drivers: the only place of the kiosk that names driver classes."""
+
+from pathlib import Path
+from typing import assert_never
+
+from attendance.cards import looks_like_card
+from hardware.fake import FakeReader, FakeSignal
+from hardware.gpio_signal import GpioSignal
+from hardware.key_scanner import KeyScanner
+from hardware.nfc_nfcpy import NfcReader
+from hardware.qr_camera import QrCamera
+from hardware.reader import CardReader
+from hardware.signal import Signal
+from hardware.sound import SOUNDS, SoundSignal
+from kiosk.config import ReaderKind, ReaderSettings, SignalKind, SignalSettings
+
+
+def make_reader(wanted: ReaderSettings) -> CardReader:
+    """Return the reader, not opened. Raises: ValueError when its source makes no sense to the driver."""
+    match wanted.kind:
+        case ReaderKind.QR_CAMERA:
+            return QrCamera(
+                wanted.name,
+                wanted.source,
+                width=wanted.width,
+                height=wanted.height,
+                fps=wanted.fps,
+                loop=wanted.loop,
+                hold_off_s=wanted.hold_off_s,
+                exposure=wanted.exposure,
+                focus=wanted.focus,
+                accept=looks_like_card,
+            )
+        case ReaderKind.NFC:
+            return NfcReader(wanted.name, wanted.source, absence_s=wanted.hold_off_s)
+        case ReaderKind.KEYS:
+            return KeyScanner(wanted.name, wanted.source, hold_off_s=wanted.hold_off_s)
+        case ReaderKind.FAKE:
+            return FakeReader(wanted.name, Path(wanted.source) if wanted.source else None)
+        case _:
+            assert_never(wanted.kind)
+
+
+def make_signal(wanted: SignalSettings) -> Signal:
+    """Return the signal, not opened. Raises: ValueError when a setting makes no sense to the driver."""
+    match wanted.kind:
+        case SignalKind.SOUND:
+            directory = Path(wanted.directory) if wanted.directory else SOUNDS
+            return SoundSignal(wanted.name, directory=directory, device=wanted.device, volume=wanted.volume)
+        case SignalKind.GPIO:
+            return GpioSignal(
+                wanted.name,
+                green_pin=wanted.green_pin,
+                yellow_pin=wanted.yellow_pin,
+                red_pin=wanted.red_pin,
+                buzzer_pin=wanted.buzzer_pin,
+            )
+        case SignalKind.FAKE:
+            return FakeSignal(wanted.name)
+        case _:
+            assert_never(wanted.kind)

@@ -1,0 +1,79 @@
+"""A thread a reader: opens it, passes on what it reads, and opens it again when lost (steps 1 and 2 of the line)."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from hardware.errors import HardwareError
+from hardware.reader import CardReader, RawRead
+from kiosk.backoff import LONGEST_S, Backoff
+from kiosk.faults import where
+
+log = logging.getLogger(__name__)
+
+
+class ReaderThread:
+    """Keeps one reader going; whatever befalls it stays in this thread. Thread: one caller."""
+
+    def __init__(self, reader: CardReader, take: Callable[[RawRead], None], backoff: Backoff | None = None) -> None:
+        """`take` gets every read and may block while the door is behind."""
+        self.name = reader.name
+        self.down = True
+        """It does not answer; so too until it is open for the first time."""
+        self._reader = reader
+        self._take = take
+        self._backoff = backoff or Backoff()
+        self._told = False
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"reader-{reader.name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask it to end; `join` waits for it. Idempotent."""
+        self._stopping.set()
+        self._reader.close()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait until it has ended, but no longer."""
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            opened_s = time.monotonic()
+            try:
+                self._reader.open()
+                self._note_up()
+                for raw in self._reader.reads():
+                    self._backoff.reset()
+                    self._take(raw)
+                    if self._stopping.is_set():
+                        break
+                else:
+                    # A recording came to its end, or the reader was closed.
+                    log.info("reader ended reader=%s", self.name)
+                    break
+            except HardwareError as error:
+                self._note_down(str(error))
+            except Exception as error:  # noqa: BLE001 - a driver's own bug must not take the other readers down
+                self._note_down(f"{type(error).__name__} at {where(error)}")
+            if time.monotonic() - opened_s > LONGEST_S:
+                self._backoff.reset()
+            self._reader.close()
+            self._stopping.wait(self._backoff.next_s())
+        self._reader.close()
+
+    def _note_up(self) -> None:
+        self.down = False
+        self._told = False
+        log.info("reader up reader=%s", self.name)
+
+    def _note_down(self, reason: str) -> None:
+        self.down = True
+        if not self._told and not self._stopping.is_set():
+            log.warning("reader down reader=%s reason=%r", self.name, reason)
+        self._told = True
