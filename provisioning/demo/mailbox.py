@@ -1,6 +1,6 @@
 """The demo's mailbox: a real SMTP server that keeps what it is sent, and a page that shows it.
 
-Run as a process of its own: `python -m provisioning.demo.mailbox --dir DIR`. It prints `listening smtp=PORT web=PORT`,
+Run as a process of its own: `python -m provisioning.demo.mailbox`. It prints `listening smtp=PORT web=PORT`,
 then a line `mail boot_ns=... id=...` for each message, when the message is on disk.
 """
 
@@ -13,7 +13,6 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import default as mail_policy
 from pathlib import Path
-from typing import cast
 
 import click
 from aiosmtpd.controller import Controller
@@ -47,7 +46,7 @@ def messages(directory: Path) -> list[EmailMessage]:
     """Return the kept messages, newest first."""
     kept = mailbox.Maildir(directory, factory=None, create=True)
     parser = BytesParser(policy=mail_policy)
-    parsed = [cast(EmailMessage, parser.parsebytes(kept.get_bytes(key))) for key in kept.keys()]  # noqa: SIM118
+    parsed = [parser.parsebytes(kept.get_bytes(key)) for key in kept.keys()]  # noqa: SIM118
     return sorted(parsed, key=lambda message: int(message[RECEIVED]), reverse=True)
 
 
@@ -74,8 +73,8 @@ def create_app(directory: Path) -> Flask:
 
 @click.command()
 @click.option("--dir", "directory", type=click.Path(path_type=Path), required=True)
-@click.option("--smtp-port", default=0)
-@click.option("--web-port", default=0)
+@click.option("--smtp-port", type=int, required=True)
+@click.option("--web-port", type=int, required=True)
 def main(directory: Path, smtp_port: int, web_port: int) -> None:
     """Keep and show mail until stopped."""
     logging.basicConfig(level=logging.WARNING)
@@ -88,8 +87,7 @@ def main(directory: Path, smtp_port: int, web_port: int) -> None:
     web = create_server(create_app(directory), host=LOOPBACK, port=web_port, threads=4)
     thread = threading.Thread(target=web.run, daemon=True)
     thread.start()
-    bound = smtp.server.sockets[0].getsockname()[1]
-    click.echo(f"listening smtp={bound} web={web.effective_port}")
+    click.echo(f"listening smtp={smtp_port} web={web_port}")
     stop.wait()
     web.close()
     smtp.stop()

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from provisioning.errors import DemoFailed
 
@@ -36,21 +37,25 @@ class Process:
         self._listener.start()
 
     def wait_for(self, pattern: str, *, timeout_s: float) -> re.Match[str]:
-        """Return the first match in any line, past or to come. Raises: DemoFailed when the process ends or is silent."""
-        seen = 0
+        """Return the first match in any line, past or to come. Raises: DemoFailed when it ends or stays silent."""
+
+        def found() -> bool:
+            return self._ended or self._match(pattern) is not None
+
         with self._news:
-            while True:
-                for line in self.lines[seen:]:
-                    if match := re.search(pattern, line):
-                        return match
-                seen = len(self.lines)
-                if self._ended or not self._news.wait_for(lambda: len(self.lines) > seen or self._ended, timeout_s):
-                    raise DemoFailed(f"{self.name} did not say {pattern!r}", tail=self.lines[-15:])
+            self._news.wait_for(found, timeout_s)
+            match = self._match(pattern)
+        if match is None:
+            raise DemoFailed(f"{self.name} did not say {pattern!r}", tail=self.lines[-15:])
+        return match
 
     def matches(self, pattern: str) -> list[re.Match[str]]:
         """Return the matches in all lines so far."""
         with self._news:
             return [match for line in self.lines if (match := re.search(pattern, line))]
+
+    def _match(self, pattern: str) -> re.Match[str] | None:
+        return next((match for line in self.lines if (match := re.search(pattern, line))), None)
 
     def say(self, line: str) -> None:
         """Write a line to the program's standard input."""
@@ -99,7 +104,7 @@ class Ensemble:
         self._processes: list[Process] = []
         log_dir.mkdir(parents=True, exist_ok=True)
 
-    def __enter__(self) -> "Ensemble":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
