@@ -95,7 +95,8 @@ enrolment_code = Table(
     _id(),
     _ref("site_id", "site"),
     Column("kiosk_name", String(100), nullable=False),
-    Column("code_hash", _HASH, nullable=False, unique=True),
+    Column("selector", String(4), nullable=False, unique=True),  # finds the code, so that tries count against it
+    Column("code_hash", _HASH, nullable=False),
     _ms("expires_at_ms"),
     _ms("used_at_ms", nullable=True),
     Column("tries", Integer, nullable=False, server_default="0"),
@@ -202,6 +203,7 @@ journal_session = Table(
     Column("boot", String(36), nullable=False),  # empty when the header was not understood
     Column("through", Integer, nullable=False),
     Column("hash", _HASH, nullable=False),
+    _ms("grown_at_ms"),  # when its last entry came
 )
 
 anchor = Table(

@@ -109,13 +109,14 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("site_id", sa.String(length=36), nullable=False),
         sa.Column("kiosk_name", sa.String(length=100), nullable=False),
+        sa.Column("selector", sa.String(length=4), nullable=False),
         sa.Column("code_hash", sa.String(length=64), nullable=False),
         sa.Column("expires_at_ms", sa.BigInteger(), nullable=False),
         sa.Column("used_at_ms", sa.BigInteger(), nullable=True),
         sa.Column("tries", sa.Integer(), server_default="0", nullable=False),
         sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_enrolment_code_site_id_site")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_enrolment_code")),
-        sa.UniqueConstraint("code_hash", name=op.f("uq_enrolment_code_code_hash")),
+        sa.UniqueConstraint("selector", name=op.f("uq_enrolment_code_selector")),
     )
     op.create_table(
         "guardianship",
@@ -211,6 +212,7 @@ def upgrade() -> None:
         sa.Column("boot", sa.String(length=36), nullable=False),
         sa.Column("through", sa.Integer(), nullable=False),
         sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("grown_at_ms", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["kiosk_id"], ["kiosk.id"], name=op.f("fk_journal_session_kiosk_id_kiosk")),
         sa.PrimaryKeyConstraint("session", name=op.f("pk_journal_session")),
     )

@@ -1,0 +1,162 @@
+"""What follows from journal entries: movements, undo, unknown cards, and the notices queued for them (within step 11).
+
+Derived rows can be made again from the entries at any time, so times may be found anew when an anchor comes.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, update
+
+from attendance.clock import from_ms, local_day
+from attendance.presence import movement_id
+from attendance.records import AttendanceRecord, JournalLine, Moved, Undone, UnknownCard, read_line
+from server.notify.outbox import queue_moved, queue_undone
+from server.store.tables import anchor, child, entry, journal_session, kiosk, movement, unknown_card
+from server.timeline import Anchor, BestTime, TimeSource, best_time
+
+UNKNOWN_CHILD = "unknown child"
+"""Reason of quarantine when a movement's child is not on the roster, as after a restore; see `settle`."""
+
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where entries come from."""
+
+    site: str
+    kiosk: str
+    boot: str
+
+
+def known_children(conn: Connection, records: Iterable[AttendanceRecord]) -> frozenset[str]:
+    """Return those of the children in the records' movements who are on the roster."""
+    asked = sorted({record.body.child for record in records if isinstance(record.body, Moved)})
+    known: set[str] = set()
+    for start in range(0, len(asked), _CHUNK):
+        known.update(conn.execute(select(child.c.id).where(child.c.id.in_(asked[start : start + _CHUNK]))).scalars())
+    return frozenset(known)
+
+
+def derive(conn: Connection, records: Sequence[AttendanceRecord], source: Source, now_ms: int) -> None:
+    """Write the rows that follow from new records of one session, in their order, and queue notices."""
+    held = find_anchor(conn, source.kiosk, source.boot)
+    moved = [
+        _movement(record, record.body, source, best_time(record.at, held))
+        for record in records
+        if isinstance(record.body, Moved)
+    ]
+    unknown = [
+        _unknown_card(record, record.body, source, best_time(record.at, held))
+        for record in records
+        if isinstance(record.body, UnknownCard)
+    ]
+    if moved:
+        conn.execute(insert(movement), moved)
+        queue_moved(conn, [each["id"] for each in moved], now_ms)
+    if unknown:
+        conn.execute(insert(unknown_card), unknown)
+    for record in records:
+        if isinstance(record.body, Undone):
+            _take_back(conn, record, record.body, held, now_ms)
+
+
+def find_anchor(conn: Connection, kiosk_id: str, boot: str) -> Anchor | None:
+    """Return the anchor of a boot if there is one."""
+    row = conn.execute(
+        select(anchor.c.boot_ns, anchor.c.server_ms).where(anchor.c.kiosk_id == kiosk_id, anchor.c.boot == boot)
+    ).one_or_none()
+    return None if row is None else Anchor(boot_ns=row.boot_ns, server_ms=row.server_ms)
+
+
+def retime(conn: Connection, kiosk_id: str, boot: str, found: Anchor) -> int:
+    """Find the times of a boot's movements anew by an anchor; return how many changed. Those set by staff stay."""
+    rows = conn.execute(
+        select(movement.c.id, movement.c.at_ms, movement.c.at_source, movement.c.at_err_ms).where(
+            movement.c.boot == boot, movement.c.kiosk_id == kiosk_id, movement.c.at_source != TimeSource.STAFF
+        )
+    ).all()
+    changed = 0
+    for row in rows:
+        session, _, seq = row.id.rpartition(":")
+        at = _read(conn, session, int(seq)).at
+        best = best_time(at, found)
+        if (best.at_ms, best.source, best.err_ms) != (row.at_ms, row.at_source, row.at_err_ms):
+            conn.execute(update(movement).where(movement.c.id == row.id).values(**_time_columns(best)))
+            changed += 1
+    return changed
+
+
+def settle(conn: Connection, now_ms: int) -> int:
+    """Derive the movements whose child has come onto the roster since; return how many."""
+    waiting = conn.execute(
+        select(entry.c.session, entry.c.seq, kiosk.c.site_id, entry.c.kiosk_id, journal_session.c.boot)
+        .join(journal_session, journal_session.c.session == entry.c.session)
+        .join(kiosk, kiosk.c.id == entry.c.kiosk_id)
+        .where(entry.c.quarantined == UNKNOWN_CHILD)
+        .order_by(entry.c.session, entry.c.seq)
+    ).all()
+    settled = 0
+    for row in waiting:
+        record = _read(conn, row.session, row.seq)
+        if not known_children(conn, [record]):
+            continue
+        this = (entry.c.session == row.session) & (entry.c.seq == row.seq)
+        conn.execute(update(entry).where(this).values(quarantined=None, kind="movement"))
+        later = select(entry.c.seq).where(entry.c.session == row.session, entry.c.seq > row.seq, entry.c.kind == "undo")
+        undone = [_read(conn, row.session, seq) for seq in conn.execute(later.order_by(entry.c.seq)).scalars().all()]
+        derive(conn, [record, *undone], Source(site=row.site_id, kiosk=row.kiosk_id, boot=row.boot), now_ms)
+        settled += 1
+    return settled
+
+
+def _read(conn: Connection, session: str, seq: int) -> AttendanceRecord:
+    row = conn.execute(select(entry.c.line, entry.c.hash).where(entry.c.session == session, entry.c.seq == seq)).one()
+    return read_line(JournalLine(line=row.line, hash=row.hash))
+
+
+def _take_back(conn: Connection, record: AttendanceRecord, body: Undone, held: Anchor | None, now_ms: int) -> None:
+    target = movement_id(record.session, body.seq)
+    mark = (
+        update(movement)
+        .where(movement.c.id == target, movement.c.undone_at_ms.is_(None))
+        .values(undone_at_ms=best_time(record.at, held).at_ms)
+    )
+    if body.seq < record.seq and conn.execute(mark).rowcount:
+        queue_undone(conn, target, now_ms)
+
+
+def _movement(record: AttendanceRecord, body: Moved, source: Source, best: BestTime) -> dict[str, Any]:
+    return {
+        "id": movement_id(record.session, record.seq),
+        "site_id": source.site,
+        "kiosk_id": source.kiosk,
+        "child_id": body.child,
+        "direction": body.direction,
+        "made_by": body.by,
+        "boot": source.boot,
+        "boot_ns": record.at.boot_ns,
+        "wall_ms": record.at.wall_ms,
+        **_time_columns(best),
+    }
+
+
+def _time_columns(best: BestTime) -> dict[str, Any]:
+    return {
+        "at_ms": best.at_ms,
+        "at_source": best.source,
+        "at_err_ms": best.err_ms,
+        "day": local_day(from_ms(best.at_ms)),
+    }
+
+
+def _unknown_card(record: AttendanceRecord, body: UnknownCard, source: Source, best: BestTime) -> dict[str, Any]:
+    return {
+        "id": movement_id(record.session, record.seq),
+        "site_id": source.site,
+        "card_hash": body.card.card_hash,
+        "day": local_day(from_ms(best.at_ms)),
+        "at_ms": best.at_ms,
+    }

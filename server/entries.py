@@ -1,0 +1,70 @@
+"""Journal entries as they come in: each is understood, or there is a reason why not (before step 11; pure)."""
+
+import re
+from dataclasses import dataclass
+
+from attendance.errors import WireError
+from attendance.records import (
+    FIRST_PREV,
+    AttendanceRecord,
+    JournalLine,
+    SessionOpened,
+    UnknownCard,
+    line_hash,
+    read_line,
+)
+from server.timeline import is_possible
+
+_HASH = re.compile(r"[0-9a-f]{64}")
+_BOOT = re.compile(r"[0-9a-f-]{1,36}")
+_MAX_REASON = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an entry must stand."""
+
+    session: str
+    seq: int
+    prev: str
+    """Hash of the entry before; of no meaning for entry 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """Why an entry is kept but not understood."""
+
+    reason: str
+
+
+def storable(stored: JournalLine) -> JournalLine:
+    """Return a line as any database takes it: without NUL, and with a hash that is one."""
+    line = stored.line.replace("\0", "\\u0000")
+    return JournalLine(line=line, hash=stored.hash if _HASH.fullmatch(stored.hash) else line_hash(line))
+
+
+def understand(stored: JournalLine, place: Place) -> AttendanceRecord | Quarantined:
+    """Return the record of a line that stands where it must."""
+    try:
+        record = read_line(stored)
+    except WireError as error:
+        return Quarantined(error.reason[:_MAX_REASON])
+    if record.session != place.session or record.seq != place.seq:
+        return Quarantined("the line names another place")
+    if record.prev != (place.prev if place.seq else FIRST_PREV):
+        return Quarantined("the chain is broken before this entry")
+    if isinstance(record.body, SessionOpened) != (record.seq == 0):
+        return Quarantined("a session entry opens a session, once")
+    if not is_possible(record.at):
+        return Quarantined("the clock reading is impossible")
+    return _with_good_ids(record)
+
+
+def _with_good_ids(record: AttendanceRecord) -> AttendanceRecord | Quarantined:
+    match record.body:
+        case SessionOpened(boot=boot) if not _BOOT.fullmatch(boot):
+            return Quarantined("no boot id")
+        case UnknownCard(card=card) if not _HASH.fullmatch(card.card_hash):
+            return Quarantined("no hash of a card")
+        case _:
+            return record

@@ -1,0 +1,173 @@
+"""The headcount of a site: who is in now, who is expected and not here, and what the figure does not know.
+
+A fold over the day's movements (attendance.presence, as on the kiosk), never a number kept aside. It always says which
+kiosks have not been heard from, since their children may be in without our knowing.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, or_, select
+
+from attendance.clock import JST, from_ms, local_day, to_ms
+from attendance.presence import Movement, Presence, fold, in_order
+from attendance.records import Direction
+from attendance.roster import Animal, Colour, Mark
+from server.store.tables import absence, child, enrolment, kiosk, movement, site, unknown_card
+from server.timeline import TimeSource
+
+_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A child as staff know it."""
+
+    child: str
+    name: str
+    kana: str
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A child who came or left today."""
+
+    person: Person
+    since_ms: int
+    settled: bool
+    """False when the clock that told the time is not vouched for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A child who should come today and has not."""
+
+    person: Person
+    late: bool
+    """Past the time by which children of the site are here."""
+
+
+@dataclass(frozen=True, slots=True)
+class SilentKiosk:
+    """A kiosk that has not been heard from for too long."""
+
+    kiosk: str
+    name: str
+    heard_at_ms: int | None
+    """None: never."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownCardSeen:
+    """Somebody stood at the door with a card that nobody holds."""
+
+    short: str
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Headcount:
+    """One look at a site's day; people are sorted by kana."""
+
+    day: date
+    present: tuple[Moved, ...]
+    expected: tuple[Expected, ...]
+    left: tuple[Moved, ...]
+    silent: tuple[SilentKiosk, ...]
+    unknown_cards: tuple[UnknownCardSeen, ...]
+
+
+def movements_of_day(conn: Connection, site_id: str, day: date) -> list[Movement]:
+    """Return the movements that count on a local day at a site, in the order they are folded."""
+    return in_order(_movement(row) for row in _rows_of_day(conn, site_id, day))
+
+
+def headcount(conn: Connection, site_id: str, at_ms: int) -> Headcount:
+    """Return the headcount of a site from all that is known of the local day of an instant, which is now."""
+    day = local_day(from_ms(at_ms))
+    the_site = conn.execute(select(site).where(site.c.id == site_id)).one()
+    rows = _rows_of_day(conn, site_id, day)
+    folded = fold(map(_movement, rows))
+    unsettled = {row.child_id for row in rows if row.at_source == TimeSource.UNSETTLED}
+    expected = _expected_people(conn, site_id, day)
+    people = _people(conn, folded.keys() | expected)
+    moved = [(_moved(people[each.child], each, unsettled), each.present) for each in folded.values()]
+    late = at_ms >= to_ms(datetime.combine(day, time.fromisoformat(the_site.expected_by), JST))
+    not_here = [Expected(people[each], late) for each in expected - folded.keys()]
+    kiosks = conn.execute(
+        select(kiosk).where(kiosk.c.site_id == site_id, kiosk.c.revoked_at_ms.is_(None)).order_by(kiosk.c.name)
+    ).all()
+    oldest_ms = at_ms - the_site.contact_lost_s * 1000
+    return Headcount(
+        day=day,
+        present=_by_kana(each for each, present in moved if present),
+        expected=tuple(sorted(not_here, key=lambda each: _kana(each.person))),
+        left=_by_kana(each for each, present in moved if not present),
+        silent=tuple(
+            SilentKiosk(row.id, row.name, row.heard_at_ms)
+            for row in kiosks
+            if row.heard_at_ms is None or row.heard_at_ms < oldest_ms
+        ),
+        unknown_cards=_unknown_cards(conn, site_id, day),
+    )
+
+
+def expected_children(conn: Connection, site_id: str, day: date) -> set[str]:
+    """Return who is enrolled at a site, expected on that day of the week, and not told to be absent."""
+    rows = conn.execute(
+        select(enrolment.c.child_id, enrolment.c.weekdays)
+        .outerjoin(absence, and_(absence.c.child_id == enrolment.c.child_id, absence.c.day == day))
+        .where(
+            enrolment.c.site_id == site_id,
+            enrolment.c.from_day <= day,
+            or_(enrolment.c.until_day.is_(None), enrolment.c.until_day >= day),
+            absence.c.child_id.is_(None),
+        )
+    )
+    return {row.child_id for row in rows if row.weekdays[day.weekday() : day.weekday() + 1] == "1"}
+
+
+def _rows_of_day(conn: Connection, site_id: str, day: date) -> list[Row[Any]]:
+    counted = select(movement).where(
+        movement.c.day == day, movement.c.site_id == site_id, movement.c.undone_at_ms.is_(None)
+    )
+    return list(conn.execute(counted).all())
+
+
+def _movement(row: Row[Any]) -> Movement:
+    return Movement(id=row.id, child=row.child_id, direction=Direction(row.direction), at_ms=row.at_ms)
+
+
+def _people(conn: Connection, ids: Iterable[str]) -> dict[str, Person]:
+    wanted = sorted(ids)
+    people = {}
+    for start in range(0, len(wanted), _CHUNK):
+        rows = conn.execute(select(child).where(child.c.id.in_(wanted[start : start + _CHUNK])))
+        for row in rows:
+            mark = Mark(Animal(row.animal), Colour(row.colour))
+            people[row.id] = Person(child=row.id, name=row.name, kana=row.kana, mark=mark)
+    return people
+
+
+def _moved(person: Person, presence: Presence, unsettled: set[str]) -> Moved:
+    return Moved(person=person, since_ms=presence.since_ms, settled=person.child not in unsettled)
+
+
+def _by_kana(moved: Iterable[Moved]) -> tuple[Moved, ...]:
+    return tuple(sorted(moved, key=lambda each: _kana(each.person)))
+
+
+def _kana(person: Person) -> tuple[str, str]:
+    return person.kana, person.child
+
+
+def _unknown_cards(conn: Connection, site_id: str, day: date) -> tuple[UnknownCardSeen, ...]:
+    seen = (
+        select(unknown_card)
+        .where(unknown_card.c.day == day, unknown_card.c.site_id == site_id)
+        .order_by(unknown_card.c.at_ms, unknown_card.c.id)
+    )
+    return tuple(UnknownCardSeen(short=row.card_hash[:8], at_ms=row.at_ms) for row in conn.execute(seen))

@@ -1,0 +1,173 @@
+"""The ledger: takes journal entries from kiosks, once each, and has derived what follows from them (step 11).
+
+One transaction: entries are inserted or recognised, movements derived, notices queued. Nothing is refused that
+happened at a door: what is not understood is kept as it came, in quarantine, and counts as received.
+"""
+
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from attendance.errors import WireError
+from attendance.records import AttendanceRecord, JournalLine, Moved, SessionOpened, kind_of
+from attendance.wire import EntriesRequest, Receipt
+from server.derive import UNKNOWN_CHILD, Source, derive, known_children
+from server.entries import Place, Quarantined, storable, understand
+from server.store.engine import Store
+from server.store.ids import new_id
+from server.store.tables import entry, journal_session, kiosk
+
+log = logging.getLogger(__name__)
+
+_SESSION = re.compile(r"[0-9A-Za-z-]{1,36}")
+
+
+@dataclass(slots=True)
+class _Session:
+    """What is held of a session while entries are added to it."""
+
+    name: str
+    owner: str
+    boot: str = ""
+    through: int = -1
+    hash: str = ""
+
+    def receipt(self, quarantined: Sequence[int] = ()) -> Receipt:
+        return Receipt(session=self.name, through=self.through, hash=self.hash, quarantined=tuple(quarantined))
+
+
+@dataclass(slots=True)
+class _Fresh:
+    """What is new in a request."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    records: list[AttendanceRecord] = field(default_factory=list)
+    quarantined: list[int] = field(default_factory=list)
+
+
+def accept(store: Store, sender: Row[Any], request: EntriesRequest, now_ms: int) -> Receipt:
+    """Take a stretch of entries from a kiosk and say what is now held, durably. Raises: WireError, StoreError."""
+    with store.write() as conn:
+        return accept_within(conn, sender, request, now_ms)
+
+
+def accept_within(conn: Connection, sender: Row[Any], request: EntriesRequest, now_ms: int) -> Receipt:
+    """Do as `accept`, in a transaction that the caller commits before it answers. Raises: WireError."""
+    if request.from_seq < 0 or not _SESSION.fullmatch(request.session):
+        raise WireError("entries", "no such place in a journal")
+    session = _held(conn, sender, request.session)
+    if not may_bring(conn, sender, session.owner):
+        log.warning("foreign session kiosk=%s session=%s", sender.id, session.name)
+        return session.receipt()
+    again = max(session.through + 1 - request.from_seq, 0)
+    wrong = _recognise(conn, session, request.from_seq, request.entries[:again])
+    if request.from_seq > session.through + 1 or not request.entries[again:]:
+        return session.receipt(wrong)
+    fresh = _read(conn, sender, session, request.entries[again:], now_ms)
+    _keep(conn, session, fresh, now_ms)
+    derive(conn, fresh.records, Source(site=sender.site_id, kiosk=session.owner, boot=session.boot), now_ms)
+    return session.receipt(wrong + fresh.quarantined)
+
+
+def may_bring(conn: Connection, sender: Row[Any], owner: str) -> bool:
+    """Say whether a kiosk may hand in what `owner` wrote: itself, or a revoked kiosk of its site.
+
+    A kiosk that is enrolled anew still holds the journal of the kiosk it was before.
+    """
+    if owner == sender.id:
+        return True
+    forerunner = select(kiosk.c.id).where(
+        kiosk.c.id == owner, kiosk.c.site_id == sender.site_id, kiosk.c.revoked_at_ms.is_not(None)
+    )
+    return conn.execute(forerunner).first() is not None
+
+
+def _held(conn: Connection, sender: Row[Any], name: str) -> _Session:
+    row = conn.execute(select(journal_session).where(journal_session.c.session == name).with_for_update()).one_or_none()
+    if row is None:
+        return _Session(name=name, owner=sender.id)
+    return _Session(name=name, owner=row.kiosk_id, boot=row.boot, through=row.through, hash=row.hash)
+
+
+def _recognise(conn: Connection, session: _Session, from_seq: int, lines: Sequence[JournalLine]) -> list[int]:
+    """Compare lines with those held; return which of them are in quarantine, or not the same: then the first stands."""
+    if not lines:
+        return []
+    held = conn.execute(
+        select(entry.c.seq, entry.c.hash, entry.c.quarantined)
+        .where(entry.c.session == session.name, entry.c.seq.between(from_seq, from_seq + len(lines) - 1))
+        .order_by(entry.c.seq)
+    ).all()
+    wrong = []
+    for row in held:
+        conflict = row.hash != storable(lines[row.seq - from_seq]).hash
+        if conflict:
+            log.warning("conflict session=%s seq=%s", session.name, row.seq)
+        if conflict or row.quarantined is not None:
+            wrong.append(row.seq)
+    return wrong
+
+
+def _read(conn: Connection, sender: Row[Any], session: _Session, lines: Sequence[JournalLine], now_ms: int) -> _Fresh:
+    """Read new lines one after another, and move the session's end past them."""
+    fresh = _Fresh()
+    read: list[tuple[JournalLine, AttendanceRecord | Quarantined]] = []
+    prev = session.hash
+    for seq, stored in enumerate(map(storable, lines), start=session.through + 1):
+        read.append((stored, understand(stored, Place(session=session.name, seq=seq, prev=prev))))
+        prev = stored.hash
+    children = known_children(conn, [record for _, record in read if isinstance(record, AttendanceRecord)])
+    for stored, record in read:
+        session.through, session.hash = session.through + 1, stored.hash
+        checked = record if isinstance(record, Quarantined) else _place(conn, sender, session, record, children)
+        if isinstance(checked, Quarantined):
+            log.warning("quarantined session=%s seq=%s", session.name, session.through)
+            fresh.quarantined.append(session.through)
+        else:
+            fresh.records.append(checked)
+        fresh.rows.append(
+            {
+                "id": new_id(),
+                "kiosk_id": session.owner,
+                "session": session.name,
+                "seq": session.through,
+                "kind": "" if isinstance(checked, Quarantined) else kind_of(checked.body),
+                "line": stored.line,
+                "hash": stored.hash,
+                "received_at_ms": now_ms,
+                "quarantined": checked.reason if isinstance(checked, Quarantined) else None,
+            }
+        )
+    return fresh
+
+
+def _place(
+    conn: Connection, sender: Row[Any], session: _Session, record: AttendanceRecord, children: frozenset[str]
+) -> AttendanceRecord | Quarantined:
+    """Check what a record says of kiosk and child; a header also tells whose session it is and of which boot."""
+    if isinstance(record.body, SessionOpened) and may_bring(conn, sender, record.kiosk):
+        session.owner, session.boot = record.kiosk, record.body.boot
+    if record.kiosk != session.owner:
+        return Quarantined("the line names another kiosk")
+    if isinstance(record.body, Moved) and record.body.child not in children:
+        return Quarantined(UNKNOWN_CHILD)
+    return record
+
+
+def _keep(conn: Connection, session: _Session, fresh: _Fresh, now_ms: int) -> None:
+    conn.execute(insert(entry), fresh.rows)
+    held = {
+        "kiosk_id": session.owner,
+        "boot": session.boot,
+        "through": session.through,
+        "hash": session.hash,
+        "grown_at_ms": now_ms,
+    }
+    if fresh.rows[0]["seq"] == 0:
+        conn.execute(insert(journal_session).values(session=session.name, **held))
+    else:
+        conn.execute(update(journal_session).where(journal_session.c.session == session.name).values(**held))

@@ -1,0 +1,94 @@
+"""An offer from a kiosk: what it holds and how it is, against what the server holds (before step 11).
+
+What is wanted follows from the entries that are really here, so a server restored from a backup simply asks again.
+"""
+
+import logging
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from attendance.clock import from_ms, local_day
+from attendance.records import Head
+from attendance.wire import Health, KioskNow, OfferRequest, OfferResponse, Want
+from server.derive import find_anchor, retime
+from server.ledger import may_bring
+from server.roster_state import presence_version, roster_version
+from server.store.tables import anchor, journal_session, kiosk
+from server.timeline import Anchor, Change, compare, is_possible
+
+log = logging.getLogger(__name__)
+
+MAX_BATCH = 500
+"""Entries a request, see attendance.wire.MAX_BODY_BYTES."""
+_APP_LENGTH = 40
+_TROUBLE_LENGTH = 500
+_BOOT_LENGTH = 36
+_CHUNK = 500
+
+
+def answer(conn: Connection, sender: Row[Any], request: OfferRequest, now_ms: int) -> OfferResponse:
+    """Note how a kiosk is and what its clock says, and return what the server lacks of it."""
+    _note(conn, sender, request.health, now_ms)
+    _set_anchor(conn, sender.id, request.now, now_ms)
+    day = local_day(from_ms(now_ms))
+    return OfferResponse(
+        want=_wanted(conn, sender, request.heads),
+        time_ms=now_ms,
+        max_batch=MAX_BATCH,
+        backoff_ms=0,
+        roster_version=roster_version(conn, sender.site_id, day),
+        presence_version=presence_version(conn, sender.site_id, day),
+    )
+
+
+def trouble_of(health: Health) -> str:
+    """Return the codes of what is wrong with a kiosk, separated by spaces; empty when all is well."""
+    down = [f"reader:{name}:{state}" for name, state in sorted(health.readers.items()) if state != "up"]
+    return " ".join("_".join(code.split()) for code in [*down, *health.problems])[:_TROUBLE_LENGTH]
+
+
+def _note(conn: Connection, sender: Row[Any], health: Health, now_ms: int) -> None:
+    trouble = trouble_of(health)
+    if trouble != sender.trouble:
+        log.warning("kiosk trouble kiosk=%s codes=%r", sender.id, trouble)
+    conn.execute(
+        update(kiosk)
+        .where(kiosk.c.id == sender.id)
+        .values(heard_at_ms=now_ms, app=health.app[:_APP_LENGTH], unsent=max(health.unsent, 0), trouble=trouble)
+    )
+
+
+def _set_anchor(conn: Connection, kiosk_id: str, now: KioskNow, now_ms: int) -> None:
+    if not is_possible(now.at) or not 0 < len(now.boot) <= _BOOT_LENGTH:
+        return
+    new = Anchor(boot_ns=now.at.boot_ns, server_ms=now_ms)
+    values = {"boot_ns": new.boot_ns, "server_ms": new.server_ms}
+    held = find_anchor(conn, kiosk_id, now.boot)
+    if held is None:
+        conn.execute(insert(anchor).values(kiosk_id=kiosk_id, boot=now.boot, **values))
+        change = Change.CORRECTS
+    else:
+        change = compare(held, new)
+        if change is not Change.NONE:
+            this = (anchor.c.kiosk_id == kiosk_id) & (anchor.c.boot == now.boot)
+            conn.execute(update(anchor).where(this).values(**values))
+    if change is Change.CORRECTS:
+        changed = retime(conn, kiosk_id, now.boot, new)
+        if changed:
+            log.info("retimed kiosk=%s boot=%s movements=%s", kiosk_id, now.boot, changed)
+
+
+def _wanted(conn: Connection, sender: Row[Any], heads: tuple[Head, ...]) -> tuple[Want, ...]:
+    held: dict[str, Row[Any]] = {}
+    names = [head.session for head in heads]
+    for start in range(0, len(names), _CHUNK):
+        asked = select(journal_session).where(journal_session.c.session.in_(names[start : start + _CHUNK]))
+        held.update({row.session: row for row in conn.execute(asked)})
+    wanted = []
+    for head in heads:
+        row = held.get(head.session)
+        through = -1 if row is None else row.through
+        if head.seq > through and (row is None or may_bring(conn, sender, row.kiosk_id)):
+            wanted.append(Want(session=head.session, from_seq=through + 1))
+    return tuple(wanted)
