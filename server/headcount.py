@@ -1,7 +1,6 @@
-"""The headcount of a site: who is in now, who is expected and not here, and what the figure does not know.
+"""The headcount of a site: who is in now, who left, who is expected and not here (after step 11).
 
-A fold over the day's movements (attendance.presence, as on the kiosk), never a number kept aside. It always says which
-kiosks have not been heard from, since their children may be in without our knowing.
+A fold over the day's movements (attendance.presence, as on the kiosk), never a number kept aside.
 """
 
 from collections.abc import Iterable
@@ -15,7 +14,7 @@ from attendance.clock import JST, from_ms, local_day, to_ms
 from attendance.presence import Movement, Presence, fold, in_order
 from attendance.records import Direction
 from attendance.roster import Animal, Colour, Mark
-from server.store.tables import absence, child, enrolment, kiosk, movement, site, unknown_card
+from server.store.tables import absence, child, enrolment, movement, site, unknown_card
 from server.timeline import TimeSource
 
 _CHUNK = 500
@@ -51,16 +50,6 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class SilentKiosk:
-    """A kiosk that has not been heard from for too long."""
-
-    kiosk: str
-    name: str
-    heard_at_ms: int | None
-    """None: never."""
-
-
-@dataclass(frozen=True, slots=True)
 class UnknownCardSeen:
     """Somebody stood at the door with a card that nobody holds."""
 
@@ -76,7 +65,6 @@ class Headcount:
     present: tuple[Moved, ...]
     expected: tuple[Expected, ...]
     left: tuple[Moved, ...]
-    silent: tuple[SilentKiosk, ...]
     unknown_cards: tuple[UnknownCardSeen, ...]
 
 
@@ -91,26 +79,17 @@ def headcount(conn: Connection, site_id: str, at_ms: int) -> Headcount:
     the_site = conn.execute(select(site).where(site.c.id == site_id)).one()
     rows = _rows_of_day(conn, site_id, day)
     folded = fold(map(_movement, rows))
-    unsettled = {row.child_id for row in rows if row.at_source == TimeSource.UNSETTLED}
-    expected = _expected_people(conn, site_id, day)
+    unsettled = {(row.child_id, row.at_ms) for row in rows if row.at_source == TimeSource.UNSETTLED}
+    expected = expected_children(conn, site_id, day)
     people = _people(conn, folded.keys() | expected)
     moved = [(_moved(people[each.child], each, unsettled), each.present) for each in folded.values()]
     late = at_ms >= to_ms(datetime.combine(day, time.fromisoformat(the_site.expected_by), JST))
     not_here = [Expected(people[each], late) for each in expected - folded.keys()]
-    kiosks = conn.execute(
-        select(kiosk).where(kiosk.c.site_id == site_id, kiosk.c.revoked_at_ms.is_(None)).order_by(kiosk.c.name)
-    ).all()
-    oldest_ms = at_ms - the_site.contact_lost_s * 1000
     return Headcount(
         day=day,
         present=_by_kana(each for each, present in moved if present),
         expected=tuple(sorted(not_here, key=lambda each: _kana(each.person))),
         left=_by_kana(each for each, present in moved if not present),
-        silent=tuple(
-            SilentKiosk(row.id, row.name, row.heard_at_ms)
-            for row in kiosks
-            if row.heard_at_ms is None or row.heard_at_ms < oldest_ms
-        ),
         unknown_cards=_unknown_cards(conn, site_id, day),
     )
 
@@ -152,8 +131,9 @@ def _people(conn: Connection, ids: Iterable[str]) -> dict[str, Person]:
     return people
 
 
-def _moved(person: Person, presence: Presence, unsettled: set[str]) -> Moved:
-    return Moved(person=person, since_ms=presence.since_ms, settled=person.child not in unsettled)
+def _moved(person: Person, presence: Presence, unsettled: set[tuple[str, int]]) -> Moved:
+    settled = (person.child, presence.since_ms) not in unsettled
+    return Moved(person=person, since_ms=presence.since_ms, settled=settled)
 
 
 def _by_kana(moved: Iterable[Moved]) -> tuple[Moved, ...]:
