@@ -13,12 +13,10 @@ from typing import Any
 import nfc.clf
 import nfc.clf.device
 
-from hardware.nfc_udp import open_udp
+from hardware.nfc_udp import QuickUdpDevice
 
 # nfcpy's messages quote what cards say, tokens included, and repeat every failed search for a reader.
 logging.getLogger("nfc").setLevel(logging.CRITICAL)
-# Importing nfc.tag sends the whole process's warnings to a log; that is not a library's to decide.
-logging.captureWarnings(capture=False)
 
 LONGEST_EXCHANGE_S = 0.5
 """Longer than any honest card needs, and short enough for `close` to be prompt."""
@@ -74,5 +72,5 @@ def connect_device(path: str) -> Any | None:
     """The nfcpy device on a path, or None when there is none. Raises: OSError."""
     if path.startswith("udp:"):
         _, host, port = path.split(":")
-        return open_udp(host, int(port))
+        return QuickUdpDevice(host, int(port))
     return nfc.clf.device.connect(path)

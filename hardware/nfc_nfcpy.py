@@ -7,12 +7,13 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hardware.errors import DriverMissing, ReaderLost
-from hardware.nfc_tag import CardIdentity, identify, may_hold_text, read_text
+from hardware.nfc_tag import CardIdentity, identify, is_random, may_hold_text, read_text
 from hardware.presence import Presence
 from hardware.reader import Medium, RawRead, boot_ns
 
@@ -61,7 +62,9 @@ class NfcReader:
 
         Raises: ValueError for a path that nfcpy would not understand.
         """
-        if not _PATH.fullmatch(path):
+        if not _PATH.fullmatch(path) or (
+            path.startswith("udp:") and int(path.rpartition(":")[2]) not in range(1, 65536)
+        ):
             raise ValueError(f"not an nfcpy path: {path!r}")
         self.name = name
         self._path = path
@@ -75,9 +78,13 @@ class NfcReader:
         """Take the device. Raises: ReaderLost when it is not there, DriverMissing when its library is not."""
         self.close()
         try:
+            showwarning = warnings.showwarning
             from hardware.nfc_frontend import BoundedFrontend, connect_device
         except ImportError as error:
             raise DriverMissing("nfcpy", "install Tadaima with its extra 'kiosk'") from error
+        if warnings.showwarning is not showwarning:
+            # nfcpy sends the whole process's warnings to the log when it is imported; that is not its to decide.
+            logging.captureWarnings(capture=False)
         try:
             device = (self._connect or connect_device)(self._path)
         except OSError as error:
@@ -118,6 +125,7 @@ class NfcReader:
         from hardware.nfc_frontend import Allowance
 
         presence = Presence(self._absence_s)
+        told: dict[Hashable, Medium] = {}
         unread: _Unread | None = None
         while not frontend.stopping.is_set():
             target = self._sense(frontend)
@@ -130,9 +138,11 @@ class NfcReader:
                 assert card is not None
                 unread = _Unread(card)
                 frontend.allowance = Allowance(CARD_EXCHANGES, time.monotonic() + CARD_TIME_S)
+            told = {other: told[other] for other in presence.present() if other in told}
             if unread is not None:
                 raw = self._read(frontend, target, unread)
-                if raw is not None:
+                if raw is not None and _worth_telling(raw.medium, told.values()):
+                    told[unread.identity] = raw.medium
                     unread = None
                     yield raw
             held = card is not None and unread is None
@@ -143,8 +153,11 @@ class NfcReader:
         from nfc.clf import RemoteTarget
 
         felica = [RemoteTarget("212F", sensf_req=bytearray.fromhex(f"00{code:04x}0100")) for code in self._system_codes]
+        type_a = RemoteTarget("106A")
         try:
-            return frontend.sense(RemoteTarget("106A"), *felica)
+            target = frontend.sense(type_a, *felica)
+            # A phone may be a FeliCa card too, and that identity lasts.
+            return frontend.sense(*felica, type_a) if target is not None and is_random(target) else target
         except OSError:
             raise
         except Exception:  # noqa: BLE001 - a malformed answer trips drivers in ways of their own; it is no card
@@ -181,3 +194,12 @@ class NfcReader:
         except Exception as error:  # noqa: BLE001 - a tag's bad answer trips nfcpy and ndeflib in any way it likes
             log.info("nfc tag could not be read reader=%s error=%s", self.name, type(error).__name__)
             return None
+
+
+def _worth_telling(medium: Medium, told: Collection[Medium]) -> bool:
+    """Whether a card is told at once although others, told before, have hardly gone.
+
+    A pass case often holds two cards, and the wrong one is the last to lose the field: without a text of its own, and
+    of another kind than the card before, it waits until that one has been gone for the hold-off.
+    """
+    return medium is Medium.NFC_TEXT or all(other is medium for other in told)

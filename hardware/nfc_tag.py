@@ -35,9 +35,15 @@ def identify(target: Any, system_code: int) -> CardIdentity | None:
     uid = bytes(target.rid_res[2:6]) if target.rid_res else bytes(target.sdd_res or b"")
     if len(uid) not in UID_SIZES_BYTES:
         return None
-    if len(uid) == UID_SIZES_BYTES[0] and uid[0] == _RANDOM_UID:
+    if is_random(target):
         return CardIdentity(Medium.NFC_RANDOM_UID, b"")
     return CardIdentity(Medium.NFC_UID, uid)
+
+
+def is_random(target: Any) -> bool:
+    """Whether a type A target shows a UID made up for this look, as phones do."""
+    uid = bytes(target.sdd_res or b"")
+    return len(uid) == UID_SIZES_BYTES[0] and uid[0] == _RANDOM_UID
 
 
 def _identify_felica(answer: bytes, system_code: int) -> CardIdentity | None:

@@ -6,6 +6,7 @@ then be taken for that to the next command.
 """
 
 import select
+import socket
 from typing import Any
 
 import nfc.clf.udp
@@ -17,7 +18,15 @@ ANSWER_WAIT_S = 0.15
 
 
 class QuickUdpDevice(nfc.clf.udp.Device):  # type: ignore[misc]  # nfcpy has no types
-    """The initiator's side of nfcpy's udp path."""
+    """The reader's side of nfcpy's udp path, opened on a host and port. Raises: OSError for an unknown host."""
+
+    def __init__(self, host: str, port: int) -> None:
+        # Not the stock constructor: it turns ports that /etc/services knows into names, and fails on them.
+        self.addr = (socket.gethostbyname(host), port)
+        self._path = f"udp:{host}:{port}"
+        self._vendor_name, self._device_name, self._chipset_name = "Tadaima", "soft card", "UDP"
+        self.socket: Any = None
+        self._create_socket()
 
     def _recv_data(self, timeout: float, *brty_list: str) -> Any:
         return super()._recv_data(min(timeout, SENSE_WAIT_S), *brty_list)
@@ -32,11 +41,3 @@ class QuickUdpDevice(nfc.clf.udp.Device):  # type: ignore[misc]  # nfcpy has no 
     def _drop_late_answers(self) -> None:
         while select.select([self.socket], [], [], 0)[0]:
             self.socket.recv(1024)
-
-
-def open_udp(host: str, port: int) -> QuickUdpDevice:
-    """A device whose cards answer on a UDP port. Raises: OSError for an unknown host."""
-    device = QuickUdpDevice(host, port)
-    device._path = f"udp:{host}:{port}"
-    device._vendor_name, device._device_name, device._chipset_name = "Tadaima", "soft card", "UDP"
-    return device

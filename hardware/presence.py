@@ -27,6 +27,10 @@ class Presence:
         self._missing_since_s.update(dict.fromkeys(arrived))
         return arrived
 
+    def present(self) -> list[Hashable]:
+        """The cards that have not been missing for the whole hold-off."""
+        return list(self._missing_since_s)
+
     def forget(self, card: Hashable) -> None:
         """Let a card that could not be read arrive again at the next look."""
         self._missing_since_s.pop(card, None)

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from hardware.errors import ReaderLost
+from hardware.errors import DriverMissing, ReaderLost
 from hardware.nfc_nfcpy import NfcReader
 from hardware.reader import Medium, RawRead
 from hardware.soft_card import SoftField
@@ -281,6 +283,28 @@ def test_cards_of_both_technologies_held_together_are_one_card() -> None:
         assert watch.seen() == [(Medium.NFC_TEXT, TOKEN.encode())]
 
 
+def test_the_other_card_in_a_pass_case_is_not_told_when_it_is_the_last_to_lose_the_field() -> None:
+    token, train_pass = Type2Tag(UID, text_message()), Type3Tag(IDM, None)
+    with watching() as watch:
+        watch.hold(token, train_pass)
+        watch.hold(train_pass, seconds=0.2)
+        watch.lift()
+        assert watch.seen() == [(Medium.NFC_TEXT, TOKEN.encode())]
+
+
+def test_a_card_of_another_kind_laid_on_at_once_is_told_when_the_first_has_been_gone_for_the_hold_off() -> None:
+    with watching() as watch:
+        watch.hold(Type2Tag(UID, text_message()))
+        watch.hold(Type3Tag(IDM, None), seconds=0)
+        assert watch.wait_for(2)[1:] == [(Medium.FELICA_IDM, b"\x00\x03" + IDM)]
+
+
+def test_a_phone_that_is_a_felica_card_too_is_known_as_that() -> None:
+    with watching() as watch:
+        watch.hold(Type4Tag(bytes.fromhex("08112233"), None), Type3Tag(IDM, None), seconds=0)
+        assert watch.wait_for(1) == [(Medium.FELICA_IDM, b"\x00\x03" + IDM)]
+
+
 def test_noise_on_the_wire_is_no_card_and_stops_nothing() -> None:
     class Noise(TypeATag):
         def answer(self, frame: bytes) -> bytes | None:
@@ -329,18 +353,43 @@ def test_paths_that_nfcpy_understands_are_taken(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["", "hid", "usb:xyz", "tty:S0", "tty:S0:unknown", "udp:127.0.0.1", "udp:h:x", "com:COM1:pn532"]
+    "path",
+    [
+        "",
+        "hid",
+        "usb:xyz",
+        "tty:S0",
+        "tty:S0:unknown",
+        "udp:127.0.0.1",
+        "udp:h:x",
+        "udp:h:0",
+        "udp:h:65536",
+        "com:COM1:pn532",
+    ],
 )
 def test_other_paths_are_refused_before_anything_is_opened(path: str) -> None:
     with pytest.raises(ValueError, match="not an nfcpy path"):
         NfcReader("door", path)
 
 
-def test_the_driver_leaves_warnings_and_logs_of_the_process_alone() -> None:
-    import logging
-    import warnings
+@pytest.mark.parametrize("captured", [True, False])
+def test_nfcpy_neither_takes_over_the_warnings_of_the_process_nor_logs_what_cards_say(captured: bool) -> None:
+    program = f"""if True:
+        import logging, warnings
+        logging.basicConfig(level=0)
+        logging.captureWarnings({captured})
+        before = warnings.showwarning
+        from hardware.nfc_nfcpy import NfcReader
+        reader = NfcReader("door", "udp:127.0.0.1:9")
+        reader.open()
+        reader.close()
+        assert warnings.showwarning is before
+        assert not logging.getLogger("nfc.clf").isEnabledFor(logging.ERROR)
+    """
+    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, timeout=60)
 
-    with watching():
-        pass
-    assert logging.getLogger("nfc").getEffectiveLevel() == logging.CRITICAL
-    assert warnings.showwarning.__module__ != "logging"
+
+def test_a_machine_without_nfcpy_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "hardware.nfc_frontend", None)
+    with pytest.raises(DriverMissing, match="extra 'kiosk'"):
+        NfcReader("door", "usb").open()
