@@ -7,6 +7,7 @@ attribute names are the names people write; a tuple of Structs is an array of ta
 import difflib
 import tomllib
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, TypeVar, cast, get_args, get_origin
 
 import msgspec
@@ -70,7 +71,7 @@ def _show(settings: msgspec.Struct, under: str, masked: frozenset[str]) -> Itera
                 yield from _show(item, f"{name}[{number}].", masked)
         else:
             star = " " if _default(info) == value else "*"
-            shown = MASK if info.name in masked and value else msgspec.json.encode(value).decode()
+            shown = MASK if info.name in masked and value else msgspec.json.encode(value, enc_hook=str).decode()
             yield f"{star} {name} = {shown}"
 
 
@@ -125,10 +126,17 @@ def _value(kind: Any, raw: Any, where: str, problems: list[str]) -> Any:
         return tuple(_build(item, table, f"{where}[{number}].", problems) for number, table in enumerate(raw))
     try:
         # Environment and command line give text; "5" is a number there.
-        return msgspec.convert(raw, kind, strict=not isinstance(raw, str))
+        return msgspec.convert(raw, kind, strict=not isinstance(raw, str), dec_hook=_path)
     except msgspec.ValidationError as error:
         problems.append(f"{where}: {error}")
         return None
+
+
+def _path(kind: type, raw: Any) -> Path:
+    """The one type of a setting that msgspec does not know of itself."""
+    if kind is not Path or not isinstance(raw, str) or not raw:
+        raise ValueError("a path is wanted")
+    return Path(raw)
 
 
 def _unknown(where: str, key: str, names: list[str]) -> str:

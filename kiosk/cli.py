@@ -1,0 +1,134 @@
+"""The command `tadaima-kiosk`: run, sync, doctor, show-config."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from attendance.catalogue import Catalogue
+from attendance.errors import SettingsError
+from attendance.settings import show
+from kiosk import config
+from kiosk.catalogues import catalogues
+from kiosk.config import KioskSettings
+from kiosk.errors import AlreadyRunning, KioskError, NotEnrolled
+from kiosk.logs import log_to_stderr
+from kiosk.version import version
+
+EXIT_WRONG = 1
+EXIT_SETTINGS = 2
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+@click.group(help="The kiosk at the door.")
+@click.version_option(version())
+def main() -> None:
+    """Take a subcommand."""
+
+
+def _with_settings(command: _Command) -> _Command:
+    """Give a command the options from which the settings come."""
+    pairs = click.option(
+        "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A setting, e.g. screen.port=8800; may be repeated."
+    )
+    file = click.option(
+        "--config",
+        "file",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help=f"The settings file; {config.DEFAULT_FILE} if there is one.",
+    )
+    return file(pairs(command))
+
+
+@main.command(name="run", help="Open the door: readers, journal, screen. Ends at SIGTERM or Ctrl-C.")
+@_with_settings
+def run_command(file: Path | None, pairs: tuple[str, ...]) -> None:
+    """Run the door process."""
+    from kiosk.run import run
+
+    settings = _settings(file, pairs)
+    words = _words(settings)
+    log_to_stderr()
+    try:
+        run(settings, lambda url: click.echo(words.text("cli.screen", url=url)))
+    except NotEnrolled as error:
+        _fail(words.text("cli.not_enrolled"), str(error))
+    except AlreadyRunning as error:
+        _fail(words.text("cli.already_running"), str(error))
+    except (KioskError, OSError, ValueError) as error:
+        _fail(words.text("cli.cannot_run"), str(error))
+
+
+@main.command(help="Bring the journal to the server and the roster to the kiosk. Ends at SIGTERM or Ctrl-C.")
+@_with_settings
+def sync(file: Path | None, pairs: tuple[str, ...]) -> None:
+    """Run the sync process."""
+    from kiosk.sync import run_forever
+
+    settings = _settings(file, pairs)
+    words = _words(settings)
+    log_to_stderr()
+    try:
+        run_forever(settings)
+    except NotEnrolled as error:
+        _fail(words.text("cli.not_enrolled"), str(error))
+    except (KioskError, OSError) as error:
+        _fail(words.text("cli.cannot_sync"), str(error))
+
+
+@main.command(help="Say whether this kiosk can work, and what to do if not. Exit status 1 when something is wrong.")
+@_with_settings
+def doctor(file: Path | None, pairs: tuple[str, ...]) -> None:
+    """Examine the kiosk."""
+    from kiosk.doctor import examine
+    from kiosk.timekeeping import KioskClock
+
+    settings = _settings(file, pairs)
+    words = _words(settings)
+    wrong = 0
+    for finding in examine(settings, KioskClock()):
+        wrong += finding.wrong
+        found, *remedy = finding.sentences(words)
+        click.echo(words.text("doctor.line.wrong" if finding.wrong else "doctor.line.good", found=found))
+        for sentence in remedy:
+            click.echo(words.text("doctor.line.remedy", remedy=sentence))
+    click.echo(words.counted("doctor.wrong", wrong) if wrong else words.text("doctor.well"))
+    sys.exit(EXIT_WRONG if wrong else 0)
+
+
+@main.command(name="show-config", help="Print every setting as it is in force; a star marks what is not its default.")
+@_with_settings
+def show_config(file: Path | None, pairs: tuple[str, ...]) -> None:
+    """Print the settings."""
+    for line in show(_settings(file, pairs)):
+        click.echo(line)
+
+
+def _settings(file: Path | None, pairs: tuple[str, ...]) -> KioskSettings:
+    try:
+        return config.load(file, environ=os.environ, flags=_flags(pairs))
+    except SettingsError as error:
+        for problem in error.problems:
+            click.echo(problem, err=True)
+        sys.exit(EXIT_SETTINGS)
+
+
+def _flags(pairs: tuple[str, ...]) -> dict[str, str]:
+    """The `--set` options as a table. Raises: SettingsError."""
+    wrong = tuple(f"--set {pair}: KEY=VALUE is wanted" for pair in pairs if not pair.partition("=")[1])
+    if wrong:
+        raise SettingsError(wrong)
+    return {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
+
+
+def _words(settings: KioskSettings) -> Catalogue:
+    return catalogues()[settings.language]
+
+
+def _fail(sentence: str, reason: str) -> None:
+    click.echo(sentence, err=True)
+    click.echo(reason, err=True)
+    sys.exit(EXIT_WRONG)

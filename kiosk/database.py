@@ -63,9 +63,7 @@ def open_database(
         if check:
             _check(db)
         _recognise(db, schema)
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute(f"PRAGMA synchronous={schema.synchronous}")
-        db.execute("PRAGMA foreign_keys=ON")
+        _set_pragmas(db, schema)
         _migrate(db, schema)
     except BaseException:
         connection.close()
@@ -77,6 +75,14 @@ def _check(db: Database) -> None:
     verdict = db.execute("PRAGMA quick_check(1)").fetchone()[0]
     if verdict != "ok":
         raise Damaged(verdict)
+
+
+def _set_pragmas(db: Database, schema: Schema) -> None:
+    mode = db.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+    if mode != "wal":
+        raise sqlite3.NotSupportedError(f"no write-ahead log on this filesystem, only {mode}")
+    db.execute(f"PRAGMA synchronous={schema.synchronous}")
+    db.execute("PRAGMA foreign_keys=ON")
 
 
 def _recognise(db: Database, schema: Schema) -> None:

@@ -1,6 +1,7 @@
 """Errors of the kiosk package."""
 
 from enum import StrEnum
+from pathlib import Path
 
 from attendance.wire import ErrorCode
 
@@ -27,6 +28,14 @@ class CacheError(KioskError, RuntimeError):
 
 class NotEnrolled(KioskError, RuntimeError):
     """This machine has no identity yet; `tadaima-provision enrol` gives it one."""
+
+
+class AlreadyRunning(KioskError, RuntimeError):
+    """Another door process has the kiosk's folder."""
+
+    def __init__(self, data_dir: Path) -> None:
+        super().__init__(f"another door process uses {data_dir}")
+        self.data_dir = data_dir
 
 
 class Trouble(StrEnum):

@@ -1,0 +1,155 @@
+"""`tadaima-kiosk doctor`: looks at everything a working kiosk needs, and says what to do about what is wrong."""
+
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import requests
+
+from attendance.catalogue import Catalogue
+from attendance.clock import Clock, ClockState
+from hardware.errors import HardwareError
+from kiosk.config import KioskSettings
+from kiosk.devices import make_reader
+from kiosk.errors import CacheError, JournalError, NotEnrolled
+from kiosk.identity import Identity, load_identity, load_key
+from kiosk.journal import JournalReader
+from kiosk.only_one import door_lock
+from kiosk.roster_cache import RosterCache
+
+HEALTH_PATH = "/health"
+FREE_MIN_MB = 200
+_MB = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at: doctor.CODE in the catalogue, and doctor.CODE.remedy when it is wrong."""
+
+    code: str
+    wrong: bool = False
+    values: dict[str, object] = field(default_factory=dict)
+
+    def sentences(self, words: Catalogue) -> tuple[str, ...]:
+        """Return what was found, and what to do when it is wrong."""
+        found = words.text(f"doctor.{self.code}", **self.values)
+        return (found, words.text(f"doctor.{self.code}.remedy", **self.values)) if self.wrong else (found,)
+
+
+def examine(settings: KioskSettings, clock: Clock) -> Iterator[Finding]:
+    """Yield the findings one by one, each as soon as it is known; changes nothing but a probe file."""
+    checks: tuple[Callable[[KioskSettings], Iterator[Finding]], ...] = (_data_dir, _disk, _journal, _readers)
+    for check in checks:
+        yield from check(settings)
+    identity = _load_identity(settings)
+    yield (
+        Finding("identity_missing", wrong=True)
+        if identity is None
+        else Finding("identity", values={"site": identity.site_name})
+    )
+    yield from _server(settings, identity)
+    yield from _cache(settings, clock)
+
+
+def _data_dir(settings: KioskSettings) -> Iterator[Finding]:
+    folder = settings.data_dir
+    probe = folder / f".probe-{uuid.uuid4().hex}"
+    try:
+        probe.write_bytes(b"tadaima")
+        probe.unlink()
+    except OSError as error:
+        yield Finding("folder_unwritable", wrong=True, values={"folder": folder, "reason": error.strerror or error})
+    else:
+        yield Finding("folder", values={"folder": folder})
+
+
+def _disk(settings: KioskSettings) -> Iterator[Finding]:
+    if settings.data_dir.exists():
+        free_mb = shutil.disk_usage(settings.data_dir).free // _MB
+        yield Finding("disk_full" if free_mb < FREE_MIN_MB else "disk", free_mb < FREE_MIN_MB, {"free_mb": free_mb})
+
+
+def _journal(settings: KioskSettings) -> Iterator[Finding]:
+    reader = JournalReader.open(settings.journal_path, busy_timeout_s=settings.journal.busy_timeout_s)
+    try:
+        entries = reader.verify()
+    except JournalError as error:
+        yield Finding("journal_damaged", wrong=True, values={"reason": error.reason})
+    else:
+        yield Finding("journal", values={"entries": entries})
+    finally:
+        reader.close()
+    parts = sorted(path.name for path in settings.data_dir.glob(f"{settings.journal_path.name}.damaged-*"))
+    aside = [name for name in parts if not name.endswith(("-wal", "-shm"))]
+    if aside:
+        yield Finding("journal_aside", wrong=True, values={"files": ", ".join(aside)})
+
+
+def _readers(settings: KioskSettings) -> Iterator[Finding]:
+    if not settings.readers:
+        yield Finding("readers_none", wrong=True)
+        return
+    try:
+        with door_lock(settings.data_dir) as free:
+            if not free:
+                yield Finding("readers_in_use")
+                return
+            for wanted in settings.readers:
+                try:
+                    reader = make_reader(wanted)
+                    reader.open()
+                    reader.close()
+                except (HardwareError, ValueError) as error:
+                    yield Finding("reader_down", wrong=True, values={"name": wanted.name, "reason": error})
+                else:
+                    yield Finding("reader", values={"name": wanted.name})
+    except OSError:
+        return  # the data folder's own finding says it
+
+
+def _load_identity(settings: KioskSettings) -> Identity | None:
+    try:
+        load_key(settings.data_dir)
+        return load_identity(settings.data_dir)
+    except NotEnrolled:
+        return None
+
+
+def _server(settings: KioskSettings, identity: Identity | None) -> Iterator[Finding]:
+    url = settings.server_url or ("" if identity is None else identity.server_url)
+    if not url:
+        return
+    try:
+        answer = requests.get(url.rstrip("/") + HEALTH_PATH, timeout=settings.sync.timeout_s, allow_redirects=False)
+    except requests.RequestException as error:
+        yield Finding("server_unreached", wrong=True, values={"url": url, "reason": type(error).__name__})
+    else:
+        if answer.ok:
+            yield Finding("server", values={"url": url})
+        else:
+            yield Finding("server_wrong", wrong=True, values={"url": url, "status": answer.status_code})
+
+
+def _cache(settings: KioskSettings, clock: Clock) -> Iterator[Finding]:
+    contact = None
+    if not settings.cache_path.exists():
+        yield Finding("roster_missing", wrong=True)
+    else:
+        try:
+            cache = RosterCache.open(settings.cache_path, busy_timeout_s=settings.journal.busy_timeout_s)
+            try:
+                missing, contact = not cache.versions()[0], cache.contact()
+            finally:
+                cache.close()
+        except CacheError as error:
+            yield Finding("roster_broken", wrong=True, values={"reason": error.reason})
+        else:
+            yield Finding("roster_missing" if missing else "roster", missing)
+    state = clock.read().state
+    if state in (ClockState.NTP, ClockState.RTC):
+        yield Finding(f"clock_{state}")
+    elif contact is not None:
+        yield Finding("clock_server")
+    else:
+        yield Finding("clock_unset", wrong=True)

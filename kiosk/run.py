@@ -1,0 +1,91 @@
+"""The composition root of `tadaima-kiosk run`: the door process, from its settings to its last breath."""
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+from attendance.signatures import key_id
+from kiosk.announce import Announcer
+from kiosk.catalogues import catalogues
+from kiosk.config import KioskSettings
+from kiosk.consumer import Consumer
+from kiosk.devices import make_reader, make_signal
+from kiosk.door import Door
+from kiosk.errors import AlreadyRunning
+from kiosk.identity import load_identity, load_key
+from kiosk.journal import Journal
+from kiosk.name_book import NameBook
+from kiosk.only_one import door_lock
+from kiosk.private_files import make_private_folder
+from kiosk.roster_cache import RosterCache
+from kiosk.screen import Screen, ScreenServer
+from kiosk.timekeeping import KioskClock, boot_id
+from kiosk.version import version
+
+log = logging.getLogger(__name__)
+
+
+def run(settings: KioskSettings, announce_url: Callable[[str], None]) -> None:
+    """Run the door until SIGTERM or SIGINT; `announce_url` is told where the screen is.
+
+    Raises: NotEnrolled, AlreadyRunning, ScreenError, CacheError, OSError, and ValueError for a source that is none.
+    """
+    with _until_told() as told, ExitStack() as stack:
+        identity = load_identity(settings.data_dir)
+        public_key = load_key(settings.data_dir).public_key()
+        make_private_folder(settings.runtime_dir)
+        if not stack.enter_context(door_lock(settings.data_dir)):
+            raise AlreadyRunning(settings.data_dir)
+        readers = [make_reader(each) for each in settings.readers]
+        announcer = Announcer([make_signal(each) for each in settings.signals])
+        clock, boot, busy_s = KioskClock(), boot_id(), settings.journal.busy_timeout_s
+        journal = Journal.open(
+            settings.journal_path,
+            kiosk=identity.kiosk,
+            clock=clock,
+            boot=boot,
+            app=version(),
+            key_id=key_id(public_key),
+            busy_timeout_s=busy_s,
+        )
+        stack.callback(journal.close)
+        cache = RosterCache.open(settings.cache_path, boot=boot, busy_timeout_s=busy_s)
+        stack.callback(cache.close)
+        door = Door(
+            journal=journal,
+            cache=cache,
+            clock=clock,
+            uid_key=identity.uid_key,
+            names=NameBook(cache, settings.names_key_path),
+            display=announcer,
+        )
+        if settings.screen.enabled:
+            screen = Screen(door, catalogues(), clock, language=settings.language)
+            server = ScreenServer(screen, settings.screen.host, settings.screen.port)
+            server.start()
+            stack.callback(server.stop)
+            announcer.add(screen)
+            announce_url(server.url)
+        announcer.start()
+        stack.callback(announcer.stop)
+        consumer = Consumer(door, readers, announcer)
+        consumer.start()
+        stack.callback(consumer.stop)
+        log.info("door open kiosk=%s readers=%d signals=%d", identity.kiosk, len(readers), len(settings.signals))
+        told.wait()
+        log.info("door closing")
+
+
+@contextmanager
+def _until_told() -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set."""
+    told = threading.Event()
+    wanted = (signal.SIGTERM, signal.SIGINT)
+    before = {each: signal.signal(each, lambda *_: told.set()) for each in wanted}
+    try:
+        yield told
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
