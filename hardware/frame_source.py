@@ -5,6 +5,7 @@ A thread reads and keeps only the newest frame: whoever decodes slowly sees fewe
 
 import contextlib
 import logging
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ STREAM_READ_MS = 1000
 STALL_S = 5.0
 """How long to wait for a frame before the source counts as lost; a camera's first frame may take seconds."""
 JOIN_S = 1.0
+PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
 
 
 class Kind(StrEnum):
@@ -35,11 +37,12 @@ class Kind(StrEnum):
     STREAM = "stream"
     VIDEO = "video"
     IMAGES = "images"
+    PICTURE = "picture"
 
     @property
     def recorded(self) -> bool:
         """Whether it has an end."""
-        return self in (Kind.VIDEO, Kind.IMAGES)
+        return self in (Kind.VIDEO, Kind.IMAGES, Kind.PICTURE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +68,14 @@ class Frame:
 
 
 def kind_of(source: str) -> Kind:
-    """What the text names: "0", /dev/video0, rtsp://..., frame_%04d.png, door.avi; a FIFO is a stream."""
+    """What the text names: "0", /dev/video0, rtsp://..., frame_%04d.png, card.png, door.avi; a FIFO is a stream."""
     if source.isdecimal() or source.startswith("/dev/"):
         return Kind.DEVICE
     if "://" in source or Path(source).is_fifo():
         return Kind.STREAM
-    return Kind.IMAGES if "%" in Path(source).name else Kind.VIDEO
+    if Path(source).suffix.lower() not in PICTURE_SUFFIXES:
+        return Kind.VIDEO
+    return Kind.IMAGES if re.search(r"%0?\d*d", Path(source).name) else Kind.PICTURE
 
 
 def to_grey(picture: Any, jpeg_mode: int | None = None) -> Grey | None:
@@ -236,7 +241,7 @@ class FrameSource:
         except ImportError as error:
             raise DriverMissing("opencv-python", "install the kiosk extra, and libgl1 and libglib2.0-0") from error
 
-        if self.kind is Kind.VIDEO and not Path(self._source).is_file():
+        if self.kind in (Kind.VIDEO, Kind.PICTURE) and not Path(self._source).is_file():
             raise ReaderLost(self._reader, f"{self._source} is not a file")
         try:
             capture = self._opened(cv2)
@@ -264,7 +269,7 @@ class FrameSource:
                     STREAM_READ_MS,
                 ]
                 return cv2.VideoCapture(self._source, cv2.CAP_FFMPEG, limits)
-            case Kind.VIDEO:
+            case Kind.VIDEO | Kind.PICTURE:
                 # More threads gain nothing at this size and would compete with the decoder.
                 return cv2.VideoCapture(self._source, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
 

@@ -4,8 +4,8 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from hardware.frame_source import Frame, FrameSource
-from hardware.qr_cascade import BUDGET_S, Cascade
+from hardware.frame_source import Frame, FrameSource, Kind
+from hardware.qr_cascade import BUDGET_S, Cascade, read_photograph
 from hardware.qr_decode import Code, load_engines
 from hardware.qr_gate import Attention, IdleGate
 from hardware.qr_sightings import Sightings
@@ -17,9 +17,9 @@ log = logging.getLogger(__name__)
 class QrCamera:
     """Reads QR cards held to a camera, or recorded so. A `CardReader`.
 
-    `source`: a device number, a V4L2 path, a stream's URL, a video file or an image sequence such as frame_%04d.png;
-    a recording plays in real time and `reads` ends with it, unless it loops. `accept` says which payloads are likely
-    cards; others are read too, a frame later.
+    `source`: a device number, a V4L2 path, a stream's URL, a video file, an image sequence such as frame_%04d.png or
+    one picture; a recording plays in real time and `reads` ends with it, unless it loops. `accept` says which payloads
+    are likely cards; others are read too, a frame later.
     """
 
     def __init__(
@@ -78,6 +78,9 @@ class QrCamera:
         frames = self._frames
         if frames is None:
             return
+        if frames.kind is Kind.PICTURE:
+            yield from self._read_picture(frames)
+            return
         gate = IdleGate()
         cascade = Cascade(accept=self._accept, budget_s=self._budget_s)
         sightings = Sightings(hold_off_s=self._hold_off_s, accept=self._accept)
@@ -87,6 +90,13 @@ class QrCamera:
                 continue
             for payload in sightings.reads((code.payload for code in codes), frame.taken_at_ns):
                 yield RawRead(Medium.QR, payload, self.name, self._clock_ns())
+
+    def _read_picture(self, frames: FrameSource) -> Iterator[RawRead]:
+        """A single picture has no next frame to try harder on, so everything is tried on it."""
+        while (frame := frames.take()) is not None:
+            grey = frame.grey()
+            for code in [] if grey is None else read_photograph(grey, self._accept):
+                yield RawRead(Medium.QR, code.payload, self.name, self._clock_ns())
 
     def close(self) -> None:
         """Let go of the camera. Idempotent; never raises. Thread: any."""

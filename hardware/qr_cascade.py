@@ -21,7 +21,8 @@ BUDGET_S = 0.060
 """At 15 frames/s one frame lasts 0.067 s."""
 SMALLEST_SIDE_PX = 21
 """Fewer pixels than the smallest QR code has modules."""
-LARGEST_DOUBLED_PX = 2_100_000
+LARGEST_ENLARGED_PX = 8_400_000
+"""More than any phone's photograph needs: enlarging one further costs seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +77,14 @@ def threshold(grey: Grey) -> Grey:
 
 
 FIRST = Step("zxing", read_with_zxing)
-IN_TURN = (
-    Step("sharpen", read_with_zxing, sharpen),
-    Step("pyzbar", read_with_pyzbar),
-    Step("double", read_with_zxing, double_and_sharpen, 2.0),
-)
-FOR_PHOTOGRAPHS = (
-    *IN_TURN,
+PYZBAR = Step("pyzbar", read_with_pyzbar)
+SHARPEN = Step("sharpen", read_with_zxing, sharpen)
+DOUBLE = Step("double", read_with_zxing, double_and_sharpen, 2.0)
+IN_TURN = (SHARPEN, PYZBAR, DOUBLE)
+ALWAYS_ON_PHOTOGRAPHS = (FIRST, PYZBAR)
+THEN_ON_PHOTOGRAPHS = (
+    SHARPEN,
+    DOUBLE,
     Step("double_pyzbar", read_with_pyzbar, double, 2.0),
     Step("threshold_pyzbar", read_with_pyzbar, threshold),
     Step("half", read_with_zxing, halve, 0.5),
@@ -116,7 +118,7 @@ class Cascade:
 
     def glance(self, grey: Grey) -> list[Code]:
         """The codes the first step finds: for a frame in which nothing moved."""
-        return self._run(self._first, grey, (0.0, 0.0))
+        return self.try_step(self._first, grey)
 
     def read(self, grey: Grey, region: Region | None = None) -> list[Code]:
         """The codes of an awake frame; the extra step looks at `region` only."""
@@ -130,7 +132,7 @@ class Cascade:
         step = self._affordable(part.size, self._budget_ns - (self._clock_ns() - started_ns))
         if step is None:
             return found
-        return merge(found, self._run(step, part, offset))
+        return merge(found, self.try_step(step, part, offset))
 
     def _affordable(self, size_px: int, left_ns: int) -> Step | None:
         """The next step in turn whose cost, as last measured, fits."""
@@ -144,7 +146,8 @@ class Cascade:
             self._ns_per_px[step.name] = cost * 0.95
         return None
 
-    def _run(self, step: Step, grey: Grey, offset: tuple[float, float]) -> list[Code]:
+    def try_step(self, step: Step, grey: Grey, offset: tuple[float, float] = (0.0, 0.0)) -> list[Code]:
+        """What the step finds, its cost noted; nothing when its engine raises."""
         started_ns = self._clock_ns()
         try:
             found = step.read(grey, offset)
@@ -162,14 +165,13 @@ class Cascade:
 
 def read_photograph(grey: Grey, accept: Callable[[bytes], bool] | None = None) -> list[Code]:
     """Every code in a single picture: both engines always, every other step until one finds a card."""
-    found = merge(read_with_zxing(grey), read_with_pyzbar(grey))
-    for step in FOR_PHOTOGRAPHS:
+    cascade = Cascade(accept=accept)
+    found = merge(*(cascade.try_step(step, grey) for step in ALWAYS_ON_PHOTOGRAPHS))
+    for step in THEN_ON_PHOTOGRAPHS:
         if _has_card(found, accept):
             break
-        if step.scale > 1 and grey.size * step.scale**2 > LARGEST_DOUBLED_PX * 4:
-            continue
-        if min(grey.shape) * step.scale >= SMALLEST_SIDE_PX:
-            found = merge(found, step.read(grey))
+        if grey.size * step.scale**2 <= LARGEST_ENLARGED_PX and min(grey.shape) * step.scale >= SMALLEST_SIDE_PX:
+            found = merge(found, cascade.try_step(step, grey))
     return found
 
 

@@ -137,14 +137,38 @@ class Scene:
     def _draw_background(self) -> Grey:
         import cv2
 
-        # A wall with furniture, darker towards one side; nothing in it looks like a code.
+        # A wall, darker towards one side, with furniture, a shelf of books and a notice: as cluttered as a cloakroom.
         shade = np.linspace(110, 170, self.width, dtype=np.float32)[None, :].repeat(self.height, axis=0)
         picture = np.asarray(shade, dtype=np.uint8)
         for _ in range(9):
-            left, top = int(self._rng.integers(0, self.width)), int(self._rng.integers(0, self.height))
+            left, top = self._somewhere()
             right, bottom = left + int(self._rng.integers(30, 160)), top + int(self._rng.integers(30, 200))
             cv2.rectangle(picture, (left, top), (right, bottom), int(self._rng.integers(60, 200)), -1)
-        return np.asarray(cv2.GaussianBlur(picture, (0, 0), 2.0), dtype=np.uint8)
+        for _ in range(2):
+            self._draw_books(picture)
+            self._draw_notice(picture)
+        return np.asarray(cv2.GaussianBlur(picture, (0, 0), 0.8), dtype=np.uint8)
+
+    def _draw_books(self, picture: Grey) -> None:
+        left, top = self._somewhere()
+        for _ in range(16):
+            thick = int(self._rng.integers(5, 14))
+            high = int(self._rng.integers(50, 80))
+            picture[top + 80 - high : top + 80, left : left + thick] = int(self._rng.integers(50, 210))
+            left += thick
+
+    def _draw_notice(self, picture: Grey) -> None:
+        left, top = self._somewhere()
+        picture[top : top + 130, left : left + 100] = 225
+        for line in range(top + 12, min(top + 118, self.height - 4), 9):
+            letter = left + 8
+            while letter < left + 88:
+                wide = int(self._rng.integers(2, 7))
+                picture[line : line + 5, letter : letter + wide] = 60
+                letter += wide + int(self._rng.integers(2, 5))
+
+    def _somewhere(self) -> tuple[int, int]:
+        return int(self._rng.integers(0, self.width)), int(self._rng.integers(0, self.height))
 
 
 def _spoil(drawing: Grey, pose: Pose, px_per_mm: float) -> None:

@@ -18,11 +18,12 @@ import pytest
 from hardware.errors import ReaderLost
 from hardware.frame_source import Frame, FrameSource, Kind, kind_of, to_grey
 from hardware.qr_camera import QrCamera, look_at
-from hardware.qr_cascade import Cascade
-from hardware.qr_decode import Grey
+from hardware.qr_cascade import Cascade, read_photograph
+from hardware.qr_decode import Grey, read_with_zxing
 from hardware.qr_gate import IdleGate
 from hardware.reader import Medium, RawRead, boot_ns
 from hardware.synthetic_card import code_picture, draw_card
+from hardware.synthetic_frames import draw_hard_frames
 from hardware.synthetic_hand import Showing, draw_frames, write_video
 from hardware.synthetic_scene import Pose, Scene
 
@@ -161,6 +162,17 @@ def test_a_code_that_is_no_card_of_ours_is_read_all_the_same(tmp_path: Path) -> 
     assert [read.payload for read in read_all(camera)] == [address.encode()]
 
 
+def test_one_picture_is_read_with_everything_there_is(tmp_path: Path) -> None:
+    hard = [frame for frame in draw_hard_frames(10, seed=3) if not read_with_zxing(frame.grey)]
+    readable = {frame.payload: frame.grey for frame in hard if read_photograph(frame.grey)}
+    assert readable
+    for payload, grey in readable.items():
+        cv2.imwrite(str(tmp_path / "card_07.png"), grey)
+        assert [read.payload.decode() for read in read_all(QrCamera("door", str(tmp_path / "card_07.png")))] == [
+            payload
+        ]
+
+
 def test_a_looping_recording_goes_on_until_closed(tmp_path: Path) -> None:
     frames = [*held_card(frames=4), *[Scene().render(None, Pose())] * 36]
     camera = QrCamera("door", write_frames(tmp_path, frames), loop=True, fps=60, hold_off_s=0.2)
@@ -269,6 +281,8 @@ def test_frames_that_come_while_decoding_is_slow_are_dropped_never_queued(tmp_pa
         ("rtsp://door/1", Kind.STREAM),
         ("tcp://127.0.0.1:8888", Kind.STREAM),
         ("frames/frame_%04d.png", Kind.IMAGES),
+        ("card_07.png", Kind.PICTURE),
+        ("100%.JPG", Kind.PICTURE),
         ("door.avi", Kind.VIDEO),
     ],
 )
