@@ -7,6 +7,7 @@ import io
 from collections.abc import Mapping
 from enum import StrEnum
 from gettext import GNUTranslations
+from importlib.resources.abc import Traversable
 from typing import BinaryIO
 
 from babel.messages.mofile import write_mo
@@ -60,3 +61,11 @@ class Catalogue:
 
 
 Catalogues = Mapping[Language, Catalogue]
+"""One catalogue for each language."""
+
+
+def read_catalogues(folder: Traversable) -> Catalogues:
+    """Return the catalogues of a package's `locale` folder. Raises: WireError when a file is not a catalogue."""
+    return {
+        language: Catalogue(language, io.BytesIO((folder / f"{language}.po").read_bytes())) for language in Language
+    }

@@ -15,7 +15,7 @@ from provisioning.catalogues import catalogues
 from provisioning.demo.day import Tap, play
 from provisioning.demo.performance import LEAD_S, addresses, measure, open_house, settle
 from provisioning.demo.processes import Ensemble
-from provisioning.demo.stage import set_up
+from provisioning.demo.stage import UNDO_S, set_up
 from provisioning.demo.tally import Report
 from provisioning.errors import DemoFailed
 
@@ -92,7 +92,11 @@ def _tell(report: Report, words: Catalogue) -> None:
         )
     for name in ("tap_to_commit", "tap_to_staff_page", "tap_to_mail"):
         wait = getattr(report, name)
-        click.echo(words.text("demo.wait", what=words.text(f"demo.{name}"), p50=wait.p50_ms, p99=wait.p99_ms, n=wait.n))
+        click.echo(
+            words.text(
+                "demo.wait", what=words.text(f"demo.{name}"), p50=wait.p50_ms, p99=wait.p99_ms, n=wait.n, undo=UNDO_S
+            )
+        )
     click.echo(words.text("demo.agrees" if report.agrees else "demo.differs"))
 
 

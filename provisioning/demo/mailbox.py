@@ -20,6 +20,9 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 from flask import Flask, render_template
 from waitress.server import create_server
 
+from attendance.catalogue import Catalogue, Language
+from provisioning.catalogues import catalogues
+
 LOOPBACK = "127.0.0.1"
 RECEIVED = "X-Tadaima-Received-Boot-Ns"
 SHOWN = 200
@@ -50,7 +53,7 @@ def messages(directory: Path) -> list[EmailMessage]:
     return sorted(parsed, key=lambda message: int(message[RECEIVED]), reverse=True)
 
 
-def create_app(directory: Path) -> Flask:
+def create_app(directory: Path, words: Catalogue) -> Flask:
     """Return the page that shows the kept messages; it loads itself again every two seconds."""
     app = Flask(__name__)
 
@@ -66,7 +69,13 @@ def create_app(directory: Path) -> Flask:
             }
             for message in messages(directory)[:SHOWN]
         ]
-        return render_template("mailbox.html", messages=shown)
+        return render_template(
+            "mailbox.html",
+            messages=shown,
+            lang=words.language.html,
+            title=words.text("demo.inbox"),
+            empty=words.text("demo.inbox_empty"),
+        )
 
     return app
 
@@ -75,7 +84,8 @@ def create_app(directory: Path) -> Flask:
 @click.option("--dir", "directory", type=click.Path(path_type=Path), required=True)
 @click.option("--smtp-port", type=int, required=True)
 @click.option("--web-port", type=int, required=True)
-def main(directory: Path, smtp_port: int, web_port: int) -> None:
+@click.option("--language", type=click.Choice([language.value for language in Language]), default=Language.JA)
+def main(directory: Path, smtp_port: int, web_port: int, language: str) -> None:
     """Keep and show mail until stopped."""
     logging.basicConfig(level=logging.WARNING)
     stop = threading.Event()
@@ -84,7 +94,9 @@ def main(directory: Path, smtp_port: int, web_port: int) -> None:
     mailbox.Maildir(directory, create=True)
     smtp = Controller(Keeper(directory), hostname=LOOPBACK, port=smtp_port, server_hostname="mailbox.invalid")
     smtp.start()
-    web = create_server(create_app(directory), host=LOOPBACK, port=web_port, threads=4)
+    web = create_server(
+        create_app(directory, catalogues()[Language(language)]), host=LOOPBACK, port=web_port, threads=4
+    )
     thread = threading.Thread(target=web.run, daemon=True)
     thread.start()
     click.echo(f"listening smtp={smtp_port} web={web_port}")

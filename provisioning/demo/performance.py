@@ -13,7 +13,7 @@ from provisioning.demo import tally
 from provisioning.demo.day import Door, Expected, Tap, present_at_end
 from provisioning.demo.mailbox import RECEIVED, messages
 from provisioning.demo.processes import Ensemble, Process
-from provisioning.demo.stage import LOGIN, SITE, Stage, enrol_kiosk, program, write_schedules
+from provisioning.demo.stage import LOGIN, OFFICE_LOGIN, SITE, Stage, enrol_kiosk, program, write_schedules
 from provisioning.demo.watch import StaffPage, Watch
 from provisioning.errors import DemoFailed
 
@@ -156,7 +156,7 @@ def addresses(stage: Stage, words: Catalogue) -> list[str]:
     """Return the lines that tell a person where to look and how to log in."""
     return [
         words.text("demo.screens", qr=stage.screen(Door.QR), nfc=stage.screen(Door.NFC)),
-        words.text("demo.staff", url=stage.web, login=LOGIN, password=stage.password),
+        words.text("demo.staff", url=stage.web, login=LOGIN, office=OFFICE_LOGIN, password=stage.password),
         words.text("demo.mailbox", url=stage.mailbox),
     ]
 
