@@ -65,6 +65,11 @@ def may_hold_text(target: Any) -> bool:
     return bool(sak & _SAK_ISO_14443_4) or not sak & _SAK_CLASSIC_OR_DEP
 
 
+def names_ndef_system(target: Any) -> bool:
+    """Whether a FeliCa target answered for the system that holds NDEF messages."""
+    return bytes(target.sensf_res[17:19]) == b"\x12\xfc"
+
+
 def read_text(frontend: Any, target: Any) -> str | None:
     """The first text record on a tag, or None.
 

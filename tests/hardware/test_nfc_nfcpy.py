@@ -287,7 +287,7 @@ def test_the_other_card_in_a_pass_case_is_not_told_when_it_is_the_last_to_lose_t
     token, train_pass = Type2Tag(UID, text_message()), Type3Tag(IDM, None)
     with watching() as watch:
         watch.hold(token, train_pass)
-        watch.hold(train_pass, seconds=0.2)
+        watch.hold(train_pass, seconds=0.4)
         watch.lift()
         assert watch.seen() == [(Medium.NFC_TEXT, TOKEN.encode())]
 
