@@ -3,7 +3,6 @@
 import os
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -12,7 +11,7 @@ import msgspec
 from attendance.catalogue import Catalogue, Language
 from attendance.clock import Clock, SystemClock, day_bounds, local_day, now
 from provisioning.catalogues import catalogues
-from provisioning.demo.day import Tap, play
+from provisioning.demo.day import play
 from provisioning.demo.performance import LEAD_S, addresses, measure, open_house, settle
 from provisioning.demo.processes import Ensemble
 from provisioning.demo.stage import UNDO_S, set_up
@@ -64,7 +63,7 @@ def _perform(
     click.echo(words.text("demo.setting_up"))
     _wait_out_midnight(SystemClock(), day_s + SETTLING_S, words)
     stage = set_up(folder, ensemble, words)
-    taps: Sequence[Tap] = play([child.number for child in stage.children], day_s=day_s, seed=SEED)
+    taps = play([child.number for child in stage.children], day_s=day_s, seed=SEED)
     running = open_house(stage, ensemble, taps, camera)
     for line in addresses(stage, words):
         click.echo(line)

@@ -6,7 +6,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from attendance.catalogue import Catalogue
+from attendance.clock import SystemClock, local_day, now
 from attendance.records import Direction, Moved, UnknownCard, read_line
 from kiosk.journal import JournalReader
 from provisioning.demo import tally
@@ -21,6 +24,16 @@ START_S = 30.0
 LEAD_S = 3.0
 """From the first frame of the recorded hand to the day's beginning; both doors are open by then."""
 SETTLE_S = 25.0
+
+
+class _SiteJson(msgspec.Struct):
+    entries: int
+    exits: int
+    unknown_cards: int
+
+
+class _DailyJson(msgspec.Struct):
+    sites: tuple[_SiteJson, ...]
 
 
 @dataclass(slots=True)
@@ -159,6 +172,17 @@ def addresses(stage: Stage, words: Catalogue) -> list[str]:
         words.text("demo.staff", url=stage.web, login=LOGIN, office=OFFICE_LOGIN, password=stage.password),
         words.text("demo.mailbox", url=stage.mailbox),
     ]
+
+
+def _server_records(stage: Stage, ensemble: Ensemble) -> tuple[int, int]:
+    """Return the movements and the unknown cards that the server's daily report counts."""
+    day = local_day(now(SystemClock()))
+    said = ensemble.run(
+        *(program("tadaima-server"), "--config", str(stage.server_toml), "report", "daily"),
+        *("--day", day.isoformat(), "--site", SITE, "--format", "json"),
+    )
+    site = msgspec.json.decode(said, type=_DailyJson).sites[0]
+    return site.entries + site.exits, site.unknown_cards
 
 
 def _journal_entries(stage: Stage, door: Door) -> int:
