@@ -34,6 +34,10 @@ class Identity(msgspec.Struct, frozen=True):
     def __repr__(self) -> str:
         return f"Identity(kiosk={self.kiosk!r}, site={self.site!r}, server_url={self.server_url!r})"
 
+    def at(self, server_url: str) -> "Identity":
+        """Return the same kiosk with its server at another address."""
+        return msgspec.structs.replace(self, server_url=server_url)
+
 
 def is_enrolled(data_dir: Path) -> bool:
     """Say whether there is an identity, readable or not. Raises: OSError."""

@@ -1,0 +1,140 @@
+"""Delivery: sends what the server wants from the journal, and believes a receipt only when it fits (steps 8 and 9).
+
+The kiosk keeps no cursor: what to send is what the server says it lacks, and nothing is deleted on its answer.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from attendance.records import Head, JournalLine
+from attendance.wire import MAX_BODY_BYTES, EntriesRequest, ErrorCode, OfferRequest, OfferResponse, Receipt, Want
+from attendance.wire import StateResponse as State
+from kiosk.errors import UplinkError
+
+log = logging.getLogger(__name__)
+
+BATCHES_A_STEP = 4
+"""Then the server is asked again, so that a long backlog does not keep news of the roster away."""
+BATCH_BYTES = MAX_BODY_BYTES // 3
+"""Of lines; the rest is room for their escapes and hashes in JSON."""
+_POISON = frozenset({ErrorCode.BAD_REQUEST, ErrorCode.TOO_LARGE})
+
+
+class Problem(StrEnum):
+    """What the sync process reports of itself in `Health.problems`."""
+
+    CHAIN_DIFFERS = "chain_differs"
+    """The server holds another entry than we do at the same place; a person must look."""
+    ENTRY_REFUSED = "entry_refused"
+    """The server does not take an entry, which by protocol it must; tried again later."""
+    JOURNAL_UNREADABLE = "journal_unreadable"
+    CACHE_UNUSABLE = "cache_unusable"
+    NAMES_KEY_UNWRITABLE = "names_key_unwritable"
+
+
+class JournalSource(Protocol):
+    """What is read of the journal. Raises: JournalError from each."""
+
+    def heads(self) -> list[Head]:
+        """Return the last entry of every session."""
+        ...
+
+    def read(self, session: str, from_seq: int, limit: int) -> list[JournalLine]:
+        """Return a stretch of a session."""
+        ...
+
+    def session_of_boot(self, boot: str) -> str | None:
+        """Return the session that began last in a boot, or None."""
+        ...
+
+
+class Server(Protocol):
+    """What is asked of the server. Raises: UplinkError from each."""
+
+    def offer(self, request: OfferRequest) -> OfferResponse:
+        """Say what the kiosk holds and return what the server lacks."""
+        ...
+
+    def send(self, request: EntriesRequest) -> Receipt:
+        """Send a stretch and return what the server now holds of its session."""
+        ...
+
+    def state(self, *, roster_version: str, presence_version: str, boot: str) -> State:
+        """Return what is newer than these versions."""
+        ...
+
+
+class Delivered(NamedTuple):
+    """How a round of sending went."""
+
+    acks: list[Head]
+    """What the server proved to hold."""
+    more: bool
+    """Whether it went forward and there is more to send."""
+
+
+class Delivery:
+    """Sends stretches of the journal. Thread: one."""
+
+    def __init__(self, journal: JournalSource, server: Server, note: Callable[[Problem, str], None]) -> None:
+        self._journal = journal
+        self._server = server
+        self._note = note
+
+    def send(self, wants: Iterable[Want], heads: Iterable[Head], *, first: str | None, max_batch: int) -> Delivered:
+        """Send what is wanted, the session `first` before others. Raises: UplinkError, JournalError."""
+        ours = {head.session: head for head in heads}
+        # What we do not hold cannot be sent: another kiosk's, or lost with a disk; the server keeps what it has.
+        open_wants = [want for want in wants if want.session in ours and want.from_seq <= ours[want.session].seq]
+        open_wants.sort(key=lambda want: want.session != first)
+        acks: list[Head] = []
+        behind = len(open_wants) > BATCHES_A_STEP
+        for want in open_wants[:BATCHES_A_STEP]:
+            ack = self._deliver(want.session, want.from_seq, max(1, max_batch))
+            if ack is not None:
+                acks.append(ack)
+                behind = behind or ack.seq < ours[want.session].seq
+        forward = any(ack.seq >= want.from_seq for ack in acks for want in open_wants if ack.session == want.session)
+        return Delivered(acks, more=behind and forward)
+
+    def own_hash(self, session: str, seq: int) -> str | None:
+        """Return the hash of an entry of ours, or None when there is no such entry. Raises: JournalError."""
+        lines = self._journal.read(session, seq, 1)
+        return lines[0].hash if lines else None
+
+    def _deliver(self, session: str, from_seq: int, limit: int) -> Head | None:
+        lines = _bounded(self._journal.read(session, from_seq, limit))
+        try:
+            receipt = self._server.send(EntriesRequest(session=session, from_seq=from_seq, entries=tuple(lines)))
+        except UplinkError as error:
+            if error.code not in _POISON:
+                raise
+            if len(lines) > 1:
+                return self._deliver(session, from_seq, len(lines) // 2)
+            self._note(Problem.ENTRY_REFUSED, f"session={session} seq={from_seq} code={error.code}")
+            return None
+        return self._proved(receipt)
+
+    def _proved(self, receipt: Receipt) -> Head | None:
+        """Return the head that a receipt acknowledges when our own chain agrees."""
+        if receipt.quarantined:
+            seqs = ",".join(map(str, receipt.quarantined))
+            log.warning("server quarantined session=%s seqs=%s", receipt.session, seqs)
+        if receipt.through < 0:
+            return None
+        if self.own_hash(receipt.session, receipt.through) != receipt.hash:
+            self._note(Problem.CHAIN_DIFFERS, f"session={receipt.session} seq={receipt.through}")
+            return None
+        return Head(receipt.session, receipt.through, receipt.hash)
+
+
+def _bounded(lines: Sequence[JournalLine]) -> Sequence[JournalLine]:
+    """Return as many of the first lines as fit a request, at least one."""
+    size = 0
+    for number, line in enumerate(lines):
+        size += len(line.line.encode())
+        if size > BATCH_BYTES and number:
+            return lines[:number]
+    return lines

@@ -1,0 +1,272 @@
+"""Sync: brings the journal to the server and the server's news to the door, in a process of its own (step 8)."""
+
+import logging
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import requests
+
+from attendance.clock import Clock
+from attendance.records import Head
+from attendance.wire import ErrorCode, Health, KioskNow, OfferRequest, OfferResponse
+from kiosk.backoff import Backoff
+from kiosk.config import KioskSettings
+from kiosk.delivery import Delivery, JournalSource, Problem, Server
+from kiosk.errors import CacheError, JournalError, UplinkError
+from kiosk.identity import load_identity, load_key
+from kiosk.journal import JournalReader
+from kiosk.journal_queries import unsent
+from kiosk.private_files import make_private_folder, write_private
+from kiosk.roster_cache import RosterCache
+from kiosk.timekeeping import KioskClock, boot_id
+from kiosk.uplink import Timeout, Uplink
+
+log = logging.getLogger(__name__)
+
+FIRST_BACKOFF_S = 1.0
+LONGEST_BACKOFF_S = 60.0
+LOOK_S = 0.05
+"""How often the journal is looked at for new entries: a tap reaches staff within a blink, for microseconds a look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How one step went, and what to do next; true when there is more to do at once."""
+
+    again: bool
+    wait_s: float
+    wakeable: bool
+    """Whether a new entry may cut the wait short; not while the server is away or asks for patience."""
+
+    def __bool__(self) -> bool:
+        return self.again
+
+
+class Sync:
+    """Keeps server and kiosk in step, one step at a time. Thread: one."""
+
+    def __init__(
+        self,
+        journal: JournalSource,
+        cache: RosterCache,
+        server: Server,
+        clock: Clock,
+        *,
+        names_key_path: Path,
+        boot: str,
+        app: str,
+        interval_s: float,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        """`jitter` returns a share from 0 to 1, so that kiosks do not all come back at once."""
+        self._journal = journal
+        self._cache = cache
+        self._server = server
+        self._clock = clock
+        self._names_key_path = names_key_path
+        self._boot = boot
+        self._app = app
+        self._interval_s = interval_s
+        self._jitter = jitter
+        self._delivery = Delivery(journal, server, self._note)
+        self._found: dict[Problem, str] = {}
+        self._problems: dict[Problem, str] = {}
+        self._failures = 0
+        self._backoff = Backoff(FIRST_BACKOFF_S, LONGEST_BACKOFF_S)
+        self._away: str | None = None
+
+    def step(self) -> Step:
+        """Ask the server what it lacks, send some of it, take in its news. Raises: nothing of what can go wrong."""
+        self._found = {}
+        try:
+            step = self._exchange()
+        except UplinkError as error:
+            step = self._unheard(error)
+        else:
+            self._heard()
+        self._tell()
+        return step
+
+    def _exchange(self) -> Step:
+        heads, session = self._held()
+        answer = self._server.offer(self._offer(heads, session))
+        answered = self._clock.read()
+        self._note_acks(answer, heads)
+        more = False
+        with self._noting(Problem.JOURNAL_UNREADABLE, JournalError):
+            delivered = self._delivery.send(answer.want, heads, first=session, max_batch=answer.max_batch)
+            more = delivered.more
+            if delivered.acks:
+                self._store_acks(delivered.acks, [])
+        self._take_news(answer)
+        with self._noting(Problem.CACHE_UNUSABLE, CacheError):
+            self._cache.note_contact(answered.boot_ns, answer.time_ms)
+        if answer.backoff_ms > 0:
+            return Step(again=False, wait_s=max(answer.backoff_ms / 1000, self._interval_s), wakeable=False)
+        return Step(again=more, wait_s=0.0 if more else self._interval_s * (0.9 + 0.2 * self._jitter()), wakeable=True)
+
+    def _held(self) -> tuple[list[Head], str | None]:
+        heads: list[Head] = []
+        session: str | None = None
+        with self._noting(Problem.JOURNAL_UNREADABLE, JournalError):
+            heads, session = self._journal.heads(), self._journal.session_of_boot(self._boot)
+        return heads, session
+
+    def _offer(self, heads: list[Head], session: str | None) -> OfferRequest:
+        acks: list[Head] = []
+        with self._noting(Problem.CACHE_UNUSABLE, CacheError):
+            acks = self._cache.acks()
+        health = Health(app=self._app, unsent=unsent(heads, acks), problems=tuple(sorted(self._problems)))
+        now = KioskNow(session=session, boot=self._boot, at=self._clock.read())
+        return OfferRequest(now=now, heads=tuple(heads), health=health)
+
+    def _note_acks(self, answer: OfferResponse, heads: list[Head]) -> None:
+        """Note what the answer says of each session; less than before when the server came back from a backup."""
+        wanted = {want.session: want.from_seq for want in answer.want}
+        acks, forget = [], []
+        with self._noting(Problem.JOURNAL_UNREADABLE, JournalError):
+            for head in heads:
+                through = min(wanted.get(head.session, head.seq + 1) - 1, head.seq)
+                own = head.hash if through == head.seq else self._delivery.own_hash(head.session, through)
+                if through < 0 or own is None:
+                    forget.append(head.session)
+                else:
+                    acks.append(Head(head.session, through, own))
+            self._store_acks(acks, forget)
+
+    def _store_acks(self, acks: list[Head], forget: list[str]) -> None:
+        with self._noting(Problem.CACHE_UNUSABLE, CacheError):
+            known = {head.session: head for head in self._cache.acks()}
+            news = [head for head in acks if known.get(head.session) != head]
+            gone = [session for session in forget if session in known]
+            if news or gone:
+                self._cache.store_acks(news, forget=gone)
+
+    def _take_news(self, answer: OfferResponse) -> None:
+        """Fetch roster and presence when the server has others, and the key of the names when this boot has none."""
+        with self._noting(Problem.CACHE_UNUSABLE, CacheError):
+            roster, presence = self._cache.versions()
+            if (roster, presence) == (answer.roster_version, answer.presence_version) and self._has_names_key():
+                return
+            state = self._server.state(roster_version=roster, presence_version=presence, boot=self._boot)
+            self._keep_names_key(state.names_key)
+            self._cache.store_state(state)
+
+    def _has_names_key(self) -> bool:
+        return self._names_key_path.exists()
+
+    def _keep_names_key(self, key: bytes) -> None:
+        with self._noting(Problem.NAMES_KEY_UNWRITABLE, OSError):
+            if not self._has_names_key() or self._names_key_path.read_bytes() != key:
+                make_private_folder(self._names_key_path.parent)
+                write_private(self._names_key_path, key)
+
+    def _unheard(self, error: UplinkError) -> Step:
+        if error.code is ErrorCode.REVOKED:
+            self._forget_people()
+        fault = error.code or error.trouble
+        if fault != self._away:
+            log.warning("server away trouble=%s detail=%r", error.trouble, error.detail)
+        self._away = fault
+        backoff_s = LONGEST_BACKOFF_S if error.permanent else self._backoff.next_s()
+        self._failures += 1
+        wait_s = max(backoff_s * (0.5 + 0.5 * self._jitter()), error.retry_after_s or 0.0)
+        return Step(again=False, wait_s=wait_s, wakeable=False)
+
+    def _heard(self) -> None:
+        if self._away is not None:
+            log.info("server back failures=%s", self._failures)
+        self._away, self._failures = None, 0
+        self._backoff.reset()
+
+    def _forget_people(self) -> None:
+        """This kiosk was revoked: forget everybody, keep every entry."""
+        with self._noting(Problem.CACHE_UNUSABLE, CacheError), self._noting(Problem.NAMES_KEY_UNWRITABLE, OSError):
+            if self._has_names_key() or self._cache.versions() != ("", ""):
+                self._names_key_path.unlink(missing_ok=True)
+                self._cache.wipe_people()
+                log.warning("revoked: roster and names wiped, entries kept")
+
+    @contextmanager
+    def _noting(self, problem: Problem, errors: type[Exception]) -> Iterator[None]:
+        """Note an error as a problem and go on: what else can be done is done."""
+        try:
+            yield
+        except errors as error:
+            self._note(problem, f"reason={str(error)!r}")
+
+    def _note(self, problem: Problem, detail: str) -> None:
+        self._found.setdefault(problem, detail)
+
+    def _tell(self) -> None:
+        for problem, detail in self._found.items():
+            if problem not in self._problems:
+                log.error("sync problem=%s %s", problem, detail)
+        for problem in self._problems:
+            if problem not in self._found and self._away is None:
+                log.info("sync problem=%s over", problem)
+        if self._away is None:
+            self._problems = self._found
+        else:
+            self._problems = self._problems | self._found
+
+
+def run_forever(settings: KioskSettings) -> None:
+    """Keep kiosk and server in step until SIGTERM or SIGINT. Raises: NotEnrolled, CacheError, SystemExit."""
+    with ExitStack() as stack:
+        signal.signal(signal.SIGTERM, _stop)
+        identity, key = load_identity(settings.data_dir), load_key(settings.data_dir)
+        boot, clock, session = boot_id(), KioskClock(), stack.enter_context(requests.Session())
+        if settings.server_url:
+            identity = identity.at(settings.server_url)
+        journal = JournalReader.open(settings.journal_path, busy_timeout_s=settings.journal.busy_timeout_s)
+        stack.callback(journal.close)
+        cache = RosterCache.open(settings.cache_path, boot=boot)
+        stack.callback(cache.close)
+        timeout = Timeout(connect_s=min(Timeout().connect_s, settings.sync.timeout_s), read_s=settings.sync.timeout_s)
+        sync = Sync(
+            journal,
+            cache,
+            Uplink(identity, key, session, clock, timeout),
+            clock,
+            names_key_path=settings.names_key_path,
+            boot=boot,
+            app=metadata.version("tadaima"),
+            interval_s=settings.sync.interval_s,
+        )
+        log.info("sync started kiosk=%s boot=%s", identity.kiosk, boot)
+        while True:
+            before = _look(journal)
+            if step := sync.step():
+                continue
+            _rest(step, journal, before)
+
+
+def _rest(step: Step, journal: JournalReader, before: object) -> None:
+    """Wait as the step says, or until the door has written."""
+    until_s = time.monotonic() + step.wait_s
+    while (left_s := until_s - time.monotonic()) > 0:
+        if step.wakeable and _look(journal) != before:
+            return
+        time.sleep(min(LOOK_S, left_s))
+
+
+def _look(journal: JournalReader) -> object:
+    """Return what changes with the journal; None while it cannot be read, which the next step tells."""
+    try:
+        return journal.change()
+    except JournalError:
+        return None
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
+    # Cuts a request short; every write here is one transaction or one rename, so nothing is left half done.
+    raise SystemExit(0)

@@ -1,0 +1,110 @@
+"""A kiosk's sync side for tests: a real journal, a real cache and a real uplink to the model server."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import requests
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from attendance.clock import Clock, ManualClock
+from attendance.records import Body, Direction, JournalLine, MadeBy, Moved
+from kiosk.identity import Identity
+from kiosk.journal import Journal, JournalReader
+from kiosk.roster_cache import RosterCache
+from kiosk.sync import Sync
+from kiosk.uplink import Timeout, Uplink
+from tests.model_server import NOON, ModelServer
+
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+BOOT = "b007" * 8
+QUICK = Timeout(connect_s=2.0, read_s=10.0, whole_s=20.0)
+
+
+def identity(server_url: str) -> Identity:
+    return Identity(kiosk="kiosk-1", site="site-1", site_name="x", server_url=server_url, uid_key=bytes(32))
+
+
+def moved(*, child: str = "child-1", direction: Direction = Direction.ENTRY) -> Moved:
+    return Moved(child=child, direction=direction, by=MadeBy.BUTTON, card=None)
+
+
+@contextmanager
+def uplink_to(
+    url: str, *, key: Ed25519PrivateKey = KEY, clock: Clock | None = None, timeout: Timeout = QUICK
+) -> Iterator[Uplink]:
+    with requests.Session() as session:
+        yield Uplink(identity(url), key, session, clock or ManualClock(NOON), timeout)
+
+
+@dataclass
+class Kiosk:
+    """Everything of one kiosk that sync has to do with."""
+
+    folder: Path
+    clock: ManualClock
+    journal: Journal
+    reader: JournalReader
+    cache: RosterCache
+    sync: Sync
+
+    @property
+    def names_key(self) -> Path:
+        return self.folder / "run" / "names.key"
+
+    def append(self, *bodies: Body) -> None:
+        for body in bodies or (moved(),):
+            self.journal.append(body)
+
+    def reopen(self) -> None:
+        """The door process dies and begins a new session."""
+        self.journal.close()
+        self.journal = open_journal(self.folder, self.clock)
+
+    def held(self) -> dict[str, list[JournalLine]]:
+        return {head.session: self.reader.read(head.session, 0, -1) for head in self.reader.heads()}
+
+    def settle(self) -> None:
+        """Step until there is nothing more to do at once."""
+        for _ in range(200):
+            if not self.sync.step():
+                return
+        raise AssertionError("sync does not come to rest")
+
+
+def open_journal(folder: Path, clock: Clock) -> Journal:
+    return Journal.open(folder / "journal.db", kiosk="kiosk-1", clock=clock, boot=BOOT, app="test", key_id="k" * 32)
+
+
+@contextmanager
+def kiosk_at(folder: Path, url: str, *, timeout: Timeout = QUICK) -> Iterator[Kiosk]:
+    clock = ManualClock(NOON)
+    journal, reader = open_journal(folder, clock), JournalReader.open(folder / "journal.db")
+    cache = RosterCache.open(folder / "cache.db", boot=BOOT)
+    with uplink_to(url, clock=clock, timeout=timeout) as uplink:
+        sync = Sync(
+            reader,
+            cache,
+            uplink,
+            clock,
+            names_key_path=folder / "run" / "names.key",
+            boot=BOOT,
+            app="test",
+            interval_s=5.0,
+            jitter=lambda: 0.5,
+        )
+        kiosk = Kiosk(folder, clock, journal, reader, cache, sync)
+        try:
+            yield kiosk
+        finally:
+            kiosk.journal.close()
+            reader.close()
+            cache.close()
+
+
+@contextmanager
+def model() -> Iterator[ModelServer]:
+    with ModelServer() as server:
+        server.trust(KEY.public_key())
+        yield server
