@@ -1,12 +1,13 @@
 """What tests of any package share: Hypothesis without a clock, and one headless chromium per worker."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from hypothesis import HealthCheck, settings
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 # No test fails because a machine is slow. What else Hypothesis chooses, as for CI, stays.
 settings.register_profile("untimed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -52,3 +53,14 @@ def screenshots(tmp_path: Path) -> Path:
     folder = Path(os.environ.get("TADAIMA_SCREENSHOTS", tmp_path))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def violations() -> Callable[[Page], list[str]]:
+    """What axe finds wrong with a page as it stands, by WCAG 2.2 AA and good practice: the rule and the elements."""
+
+    def find(page: Page) -> list[str]:
+        found = Axe().run(page).response["violations"]
+        return [f"{rule['id']}: {[node['html'] for node in rule['nodes']]}" for rule in found]
+
+    return find

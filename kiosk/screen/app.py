@@ -10,7 +10,6 @@ from werkzeug.exceptions import HTTPException
 from attendance.records import Direction
 from attendance.roster import COLOUR_HEX
 from kiosk.screen.screen import Screen
-from kiosk.screen.view import View
 
 TOKEN_HEADER = "X-Tadaima-Page"  # noqa: S105 - the header's name, not what is in it
 RETRY_MS = 500
@@ -41,7 +40,9 @@ def create_app(screen: Screen) -> Flask:
 
     @app.get("/colours.css")
     def colours() -> Response:
-        rules = (f'.colour[data-colour="{colour}"] {{ background: {value}; }}\n' for colour, value in COLOUR_HEX.items())
+        rules = (
+            f'.colour[data-colour="{colour}"] {{ background: {value}; }}\n' for colour, value in COLOUR_HEX.items()
+        )
         return Response("".join(rules), mimetype="text/css")
 
     @app.get("/events")
@@ -67,9 +68,8 @@ def _stream(screen: Screen) -> Iterator[bytes]:
     """Server-sent events: one message a view."""
     yield b"retry: %d\n\n" % RETRY_MS
     encode = msgspec.json.Encoder().encode
-    views: Iterator[View] = screen.watch()
-    for each in views:
-        yield b"data: " + encode(each) + b"\n\n"
+    for view in screen.watch():
+        yield b"data: " + encode(view) + b"\n\n"
 
 
 def _refuse_strangers() -> None:
