@@ -6,9 +6,8 @@ from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from attendance.clock import from_ms, local_day
-from server.headcount import headcount
 from server.services import services
-from server.web.board import board_of
+from server.web.board import read_board
 from server.web.pages import account, day_text, pages
 from server.web.sites import Site, all_sites
 
@@ -35,12 +34,10 @@ def start() -> ResponseReturnValue:
     with services().store.read() as conn:
         sites = []
         for site in all_sites(conn):
-            board = board_of(headcount(conn, site.id, from_ms(at_ms)), site, at_ms)
+            board = read_board(conn, site, at_ms)
             silent = sum(kiosk.silent for kiosk in board.kiosks)
             sites.append(
-                SiteToday(
-                    site, len(board.present), len(board.late), len(board.waiting), len(board.kiosks), silent
-                )
+                SiteToday(site, len(board.present), len(board.late), len(board.waiting), len(board.kiosks), silent)
             )
     day = local_day(from_ms(at_ms))
     total = sum(each.present for each in sites)

@@ -75,7 +75,9 @@ def live_origin(settings: ServerSettings) -> str:
 
 def day_text(day: date) -> str:
     """Return a day as the reader's language writes it: month, day, weekday."""
-    return format_skeleton("MMMEd", datetime(day.year, day.month, day.day, tzinfo=JST), locale=catalogue().language.html)
+    return format_skeleton(
+        "MMMEd", datetime(day.year, day.month, day.day, tzinfo=JST), locale=catalogue().language.html
+    )
 
 
 def asset(name: str) -> str:

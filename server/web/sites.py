@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
 from server.store import tables
 
@@ -23,13 +23,10 @@ class Site:
 def find_site(conn: Connection, code: str) -> Site | None:
     """Return the site of a code."""
     row = conn.execute(select(*_COLUMNS).where(tables.site.c.code == code)).one_or_none()
-    return None if row is None else _site(row)
+    return None if row is None else Site(*row)
 
 
 def all_sites(conn: Connection) -> list[Site]:
     """Return all sites by code."""
-    return [_site(row) for row in conn.execute(select(*_COLUMNS).order_by(tables.site.c.code))]
+    return [Site(*row) for row in conn.execute(select(*_COLUMNS).order_by(tables.site.c.code))]
 
-
-def _site(row: Row[tuple[str, str, str, str]]) -> Site:
-    return Site(id=row.id, code=row.code, name=row.name, expected_by=row.expected_by)

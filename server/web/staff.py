@@ -8,9 +8,8 @@ from flask.typing import ResponseReturnValue
 
 from attendance.clock import from_ms, local_day
 from server.audit import record
-from server.headcount import headcount
 from server.services import services
-from server.web.board import Board, board_of
+from server.web.board import Board, read_board
 from server.web.pages import account, catalogue, day_text, live_origin, pages, site_or_404
 from server.web.session import first_view
 from server.web.sites import Site
@@ -64,7 +63,7 @@ def now_json(code: str) -> ResponseReturnValue:
 
 def _board(site: Site, at_ms: int) -> Board:
     with services().store.read() as conn:
-        return board_of(headcount(conn, site.id, from_ms(at_ms)), site, at_ms)
+        return read_board(conn, site, at_ms)
 
 
 def _tag(board: Board) -> str:

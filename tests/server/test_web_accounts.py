@@ -31,9 +31,7 @@ PASSWORD = "four plain words here"
 def add(store: Store, login: str = "hana", *, role: Role = Role.OFFICE, site: str | None = None, **values: str) -> str:
     password = values.get("password", PASSWORD)
     with store.write() as conn:
-        return add_account(
-            conn, login, name="Hana", role=role, site_code=site, language=Language.JA, password=password
-        )
+        return add_account(conn, login, name="Hana", role=role, site_code=site, language=Language.JA, password=password)
 
 
 def account_of(store: Store, account_id: str) -> Account:

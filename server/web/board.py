@@ -1,0 +1,132 @@
+"""What a screen shows of a headcount, by the clock on the site's wall."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from attendance.clock import JST, from_ms
+from attendance.roster import Mark
+from server.headcount import Expected, Moved, headcount
+from server.web.doors import Door, doors
+from server.web.sites import Site
+
+NEW_MS = 60_000
+"""How long an arrival is marked as just come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """A child who came or left."""
+
+    child: str
+    name: str
+    kana: str
+    mark: Mark
+    since_ms: int
+    time: str
+    """HH:MM of `since_ms`."""
+    new: bool
+    unsettled: bool
+    """The time is a guess of a kiosk whose clock nothing vouches for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A child who is expected and has not come."""
+
+    child: str
+    name: str
+    kana: str
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """A card that nobody holds, shown at the door."""
+
+    time: str
+    short: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kiosk:
+    """A kiosk, to the minute: a tag made of this must not change with each contact."""
+
+    id: str
+    name: str
+    heard: str
+    """HH:MM, empty for never."""
+    silent: bool
+    unsent: int
+    trouble: str
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """All a staff screen shows, at the minute `at`; children by kana."""
+
+    at: str
+    expected_by: str
+    present: tuple[Here, ...]
+    late: tuple[Missing, ...]
+    """Past the site's time: 未着."""
+    waiting: tuple[Missing, ...]
+    """Still in time."""
+    left: tuple[Here, ...]
+    unknown: tuple[Stray, ...]
+    kiosks: tuple[Kiosk, ...]
+
+
+def read_board(conn: Connection, site: Site, at_ms: int) -> Board:
+    """Return what to show of a site now."""
+    now = headcount(conn, site.id, at_ms)
+    return Board(
+        at=hh_mm(at_ms),
+        expected_by=site.expected_by,
+        present=_here(now.present, at_ms),
+        late=_missing(each for each in now.expected if each.late),
+        waiting=_missing(each for each in now.expected if not each.late),
+        left=_here(now.left, at_ms),
+        unknown=tuple(Stray(hh_mm(card.at_ms), card.short) for card in now.unknown_cards),
+        kiosks=tuple(_kiosk(door) for door in doors(conn, site.id, at_ms)),
+    )
+
+
+def hh_mm(at_ms: int) -> str:
+    """Return an instant as the clock on the site's wall shows it."""
+    return from_ms(at_ms).astimezone(JST).strftime("%H:%M")
+
+
+def _here(moved: Iterable[Moved], at_ms: int) -> tuple[Here, ...]:
+    return tuple(
+        Here(
+            child=each.person.child,
+            name=each.person.name,
+            kana=each.person.kana,
+            mark=each.person.mark,
+            since_ms=each.since_ms,
+            time=hh_mm(each.since_ms),
+            new=at_ms - each.since_ms < NEW_MS,
+            unsettled=not each.settled,
+        )
+        for each in moved
+    )
+
+
+def _missing(expected: Iterable[Expected]) -> tuple[Missing, ...]:
+    return tuple(
+        Missing(child=each.person.child, name=each.person.name, kana=each.person.kana, mark=each.person.mark)
+        for each in expected
+    )
+
+
+def _kiosk(door: Door) -> Kiosk:
+    return Kiosk(
+        id=door.id,
+        name=door.name,
+        heard="" if door.heard_at_ms is None else hh_mm(door.heard_at_ms),
+        silent=door.silent,
+        unsent=door.unsent,
+        trouble=door.trouble,
+    )

@@ -1,0 +1,40 @@
+"""The kiosks of a site as staff see them: heard from or silent, and what they have not sent yet."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from server.store.tables import kiosk
+
+SILENT_MS = 60_000
+"""A kiosk speaks every few seconds; after this long, whoever watches children must know that figures may be short."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A kiosk at a site."""
+
+    id: str
+    name: str
+    heard_at_ms: int | None
+    """None: never."""
+    silent: bool
+    unsent: int
+    trouble: str
+    """Codes of readers that are down and of other problems, as the kiosk tells them; empty when all is well."""
+
+
+def doors(conn: Connection, site_id: str, at_ms: int) -> tuple[Door, ...]:
+    """Return the kiosks of a site that are in service, by name."""
+    in_service = select(kiosk).where(kiosk.c.site_id == site_id, kiosk.c.revoked_at_ms.is_(None))
+    return tuple(
+        Door(
+            id=row.id,
+            name=row.name,
+            heard_at_ms=row.heard_at_ms,
+            silent=row.heard_at_ms is None or at_ms - row.heard_at_ms > SILENT_MS,
+            unsent=row.unsent,
+            trouble=row.trouble,
+        )
+        for row in conn.execute(in_service.order_by(kiosk.c.name, kiosk.c.id))
+    )
