@@ -82,6 +82,8 @@ class Delivery:
         self._journal = journal
         self._server = server
         self._note = note
+        self.differing: set[str] = set()
+        """Sessions of which the last receipt did not fit our chain: nothing of them counts as acknowledged."""
 
     def send(self, wants: Iterable[Want], heads: Iterable[Head], *, first: str | None, max_batch: int) -> Delivered:
         """Send what is wanted, the session `first` before others. Raises: UplinkError, JournalError."""
@@ -126,7 +128,9 @@ class Delivery:
             return None
         if self.own_hash(receipt.session, receipt.through) != receipt.hash:
             self._note(Problem.CHAIN_DIFFERS, f"session={receipt.session} seq={receipt.through}")
+            self.differing.add(receipt.session)
             return None
+        self.differing.discard(receipt.session)
         return Head(receipt.session, receipt.through, receipt.hash)
 
 

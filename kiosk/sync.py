@@ -136,7 +136,7 @@ class Sync:
             for head in heads:
                 through = min(wanted.get(head.session, head.seq + 1) - 1, head.seq)
                 own = head.hash if through == head.seq else self._delivery.own_hash(head.session, through)
-                if through < 0 or own is None:
+                if through < 0 or own is None or (head.session in wanted and head.session in self._delivery.differing):
                     forget.append(head.session)
                 else:
                     acks.append(Head(head.session, through, own))
