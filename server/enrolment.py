@@ -17,9 +17,10 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from attendance.signatures import key_id
 from server import audit
 from server.errors import EnrolmentRefused
+from server.sites import find_site, tell_kiosks
 from server.store.engine import Store
 from server.store.ids import new_id
-from server.store.tables import enrolment_code, kiosk, site
+from server.store.tables import enrolment_code, kiosk
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +42,8 @@ class IssuedCode:
 
 def issue(conn: Connection, site_code: str, kiosk_name: str, now_ms: int, *, who: str) -> IssuedCode:
     """Make a code for a new kiosk at a site. Raises: EnrolmentRefused when there is no such site."""
-    site_id = conn.execute(select(site.c.id).where(site.c.code == site_code)).scalar_one_or_none()
-    if site_id is None:
+    site = find_site(conn, site_code)
+    if site is None:
         raise EnrolmentRefused(f"there is no site {site_code}")
     conn.execute(delete(enrolment_code).where(enrolment_code.c.expires_at_ms < now_ms))
     taken = set(conn.execute(select(enrolment_code.c.selector)).scalars())
@@ -53,7 +54,7 @@ def issue(conn: Connection, site_code: str, kiosk_name: str, now_ms: int, *, who
     conn.execute(
         insert(enrolment_code).values(
             id=new_id(),
-            site_id=site_id,
+            site_id=site.id,
             kiosk_name=kiosk_name,
             selector=code[:_SELECTOR_LENGTH],
             code_hash=_hash(code),
@@ -79,8 +80,11 @@ def redeem(store: Store, typed: str, public: Ed25519PublicKey, app: str, now_ms:
 def revoke(conn: Connection, kiosk_id: str, now_ms: int, *, who: str) -> bool:
     """Shut a kiosk out; return False when there is no such kiosk or it is out already."""
     this = (kiosk.c.id == kiosk_id) & kiosk.c.revoked_at_ms.is_(None)
-    if conn.execute(update(kiosk).where(this).values(revoked_at_ms=now_ms)).rowcount == 0:
+    site_id = conn.execute(select(kiosk.c.site_id).where(this)).scalar_one_or_none()
+    if site_id is None:
         return False
+    conn.execute(update(kiosk).where(this).values(revoked_at_ms=now_ms))
+    tell_kiosks(conn, site_id)
     audit.record(conn, who, "kiosk.revoke", kiosk_id, now_ms)
     return True
 
@@ -111,6 +115,7 @@ def _redeem(conn: Connection, code: str, public: Ed25519PublicKey, app: str, now
     else:
         key = {"key_id": key_id(public), "public_key": public.public_bytes_raw()}
         conn.execute(insert(kiosk).values(id=kiosk_id, site_id=row.site_id, **key, **values))
+    tell_kiosks(conn, row.site_id)
     audit.record(conn, f"code {row.selector}", "kiosk.enrol", kiosk_id, now_ms)
     return conn.execute(select(kiosk).where(kiosk.c.id == kiosk_id)).one()
 

@@ -15,6 +15,10 @@ class EnrolmentRefused(ServerError, PermissionError):
     """A one-time code is unknown, used, expired or tried too often; which of these is told to nobody."""
 
 
+class SiteRefused(ServerError, ValueError):
+    """A site cannot be made or changed as asked; the text says why."""
+
+
 class RosterRefused(ServerError, ValueError):
     """A roster file has mistakes; nothing of it was imported. `problems` holds one for each row and column."""
 

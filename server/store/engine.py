@@ -104,6 +104,16 @@ def open_store(url: str) -> Store:
     return Store(engine)
 
 
+@contextmanager
+def using_store(url: str) -> Iterator[Store]:
+    """Give the store at a database URL, and close it after the block. Raises: StoreError."""
+    store = open_store(url)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
 def sqlite_url(path: Path) -> str:
     """Return the database URL of an SQLite file."""
     return URL.create("sqlite", database=str(path)).render_as_string()

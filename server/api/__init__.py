@@ -1,0 +1,1 @@
+"""The server's interfaces for programs: kiosks now."""

@@ -1,0 +1,114 @@
+"""The command `tadaima-server`: sets the server up, runs it, and hands on to the rooms' own commands."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from attendance.errors import SettingsError
+from attendance.settings import show
+from server.account_cli import account
+from server.catalogues import catalogues
+from server.config import DEFAULT_FILE, ServerSettings, load_settings, pass_settings
+from server.errors import ServerError, StoreError
+from server.keys import load_secrets, make_secrets
+from server.kiosks_cli import kiosks
+from server.logs import log_to_stderr
+from server.notify.cli import dispatch
+from server.roster_cli import cards, roster
+from server.sites_cli import sites
+from server.store.engine import open_store
+from server.store.migrations import migrate
+
+EXIT_SETTINGS = 2
+
+
+class _Group(click.Group):
+    """Turns the errors that a person can mend into a sentence and exit status 1."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except ServerError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Group, help="The server: headcount, notices, rosters, kiosks.")
+@click.version_option(package_name="tadaima")
+@click.option(
+    "--config",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help=f"The settings file; {DEFAULT_FILE} if there is one.",
+)
+@click.option(
+    "--set", "pairs", multiple=True, metavar="KEY=VALUE", help="A setting, e.g. bind.port=80; may be repeated."
+)
+@click.pass_context
+def main(context: click.Context, file: Path | None, pairs: tuple[str, ...]) -> None:
+    """Read the settings for the subcommand."""
+    try:
+        context.obj = load_settings(file, flags=_flags(pairs))
+    except SettingsError as error:
+        for problem in error.problems:
+            click.echo(problem, err=True)
+        sys.exit(EXIT_SETTINGS)
+
+
+@main.command()
+@pass_settings
+def init(settings: ServerSettings) -> None:
+    """Make what the server needs: data folder, secrets, database. Does no harm when run again."""
+    folder = Path(settings.data_dir)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be made ({error.strerror}); choose another data_dir") from error
+    make_secrets(folder)
+    _migrate(settings)
+    click.echo(catalogues()[settings.languages[0]].text("cli.init.done", folder=folder))
+
+
+@main.command("run")
+@click.option("--only", type=click.Choice(["web", "live"]), help="Run one of the two processes alone.")
+@pass_settings
+def run_(settings: ServerSettings, only: str | None) -> None:
+    """Serve until SIGTERM or Ctrl-C. Prints the addresses once connections are taken."""
+    from server.run import Listener, Part, run
+
+    def announce(listeners: Sequence[Listener]) -> None:
+        click.echo("listening " + " ".join(f"{each.part}={each.url}" for each in listeners))
+
+    log_to_stderr()
+    load_secrets(Path(settings.data_dir))
+    _migrate(settings)
+    sys.exit(run(settings, list(Part) if only is None else [Part(only)], announce))
+
+
+@main.command("show-config")
+@pass_settings
+def show_config(settings: ServerSettings) -> None:
+    """Print every setting as it is in force; a star marks what is not its default."""
+    for line in show(settings, masked=frozenset({"database_url"})):
+        click.echo(line)
+
+
+def _migrate(settings: ServerSettings) -> None:
+    store = open_store(settings.store_url)
+    try:
+        migrate(store)
+    finally:
+        store.close()
+
+
+def _flags(pairs: tuple[str, ...]) -> dict[str, str]:
+    """The `--set` options as a table. Raises: SettingsError."""
+    wrong = tuple(f"--set {pair}: KEY=VALUE is wanted" for pair in pairs if not pair.partition("=")[1])
+    if wrong:
+        raise SettingsError(wrong)
+    return {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
+
+
+for _command in (account, cards, dispatch, kiosks, roster, sites):
+    main.add_command(_command)

@@ -1,0 +1,23 @@
+"""How the server's processes log: one line of key=value on standard error, which systemd keeps."""
+
+import logging
+import time
+
+
+class _Formatter(logging.Formatter):
+    """Puts UTC time, level and logger before the message."""
+
+    converter = staticmethod(time.gmtime)
+
+    def __init__(self) -> None:
+        super().__init__(
+            "at=%(asctime)s.%(msecs)03dZ level=%(levelname)s logger=%(name)s %(message)s", "%Y-%m-%dT%H:%M:%S"
+        )
+
+
+def log_to_stderr() -> None:
+    """Send everything from INFO on to standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Formatter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
