@@ -1,0 +1,114 @@
+"""`tadaima-server report daily`: the day's figures as a file for the office."""
+
+import sys
+from datetime import date, datetime
+from pathlib import Path
+
+import click
+from sqlalchemy import Connection, select
+
+from attendance.catalogue import Catalogue
+from attendance.clock import SystemClock, local_day, now
+from server import audit
+from server.catalogues import catalogues
+from server.config import ServerSettings, pass_settings
+from server.reports.daily import DailyReport, daily_report
+from server.reports.tables import TableName
+from server.reports.write_csv import GETA, Encoding, Unwritable, to_csv
+from server.reports.write_json import to_json
+from server.reports.write_xlsx import to_xlsx
+from server.store.engine import open_store
+from server.store.tables import site
+
+WHO = "command"
+INCOMPLETE = 3
+"""Exit status when the file is written, but with characters missing."""
+
+
+@click.group()
+def report() -> None:
+    """Write figures for the office."""
+
+
+@report.command("daily")
+@click.option("--day", "when", type=click.DateTime(["%Y-%m-%d"]), help="The day, as 2026-04-15; today when left out.")
+@click.option("--site", "site_code", help="Code of one site; all sites when left out.")
+@click.option("--format", "kind", type=click.Choice(["csv", "xlsx", "json"]), default="csv", show_default=True)
+@click.option(
+    "--table",
+    type=click.Choice([each.value for each in TableName]),
+    default=TableName.FIGURES.value,
+    show_default=True,
+    help="Which table a CSV file holds; xlsx and json hold both.",
+)
+@click.option(
+    "--encoding",
+    type=click.Choice([each.value for each in Encoding]),
+    default=Encoding.UTF_8_SIG.value,
+    show_default=True,
+    help="Of a CSV file. What cp932 cannot write is listed, and the command then exits with 3.",
+)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write instead of the output.")
+@pass_settings
+def daily(
+    settings: ServerSettings,
+    when: datetime | None,
+    site_code: str | None,
+    kind: str,
+    table: str,
+    encoding: str,
+    out: Path | None,
+) -> None:
+    """Write who was here on a day, entries and exits, the most at once, extended stays, and what is still open."""
+    words = catalogues()[settings.languages[0]]
+    if kind == "xlsx" and out is None and sys.stdout.isatty():
+        raise click.UsageError(words.text("report.out_wanted"))
+    made = _report(settings, when.date() if when else local_day(now(SystemClock())), site_code, words)
+    missing: tuple[Unwritable, ...] = ()
+    if kind == "json":
+        content = to_json(made)
+    elif kind == "xlsx":
+        content = to_xlsx(made, words)
+    else:
+        written = to_csv(made, words, table=TableName(table), encoding=Encoding(encoding))
+        content, missing = written.content, written.unwritable
+    _write(content, out, words)
+    for each in missing:
+        code = f"U+{ord(each.character):04X}"
+        place = {"row": each.row, "column": each.column}
+        click.echo(words.text("report.unwritable", character=each.character, code=code, geta=GETA, **place), err=True)
+    if missing:
+        click.echo(words.text("report.unwritable_end", encoding=encoding), err=True)
+        sys.exit(INCOMPLETE)
+
+
+def _report(settings: ServerSettings, day: date, site_code: str | None, words: Catalogue) -> DailyReport:
+    now_ms = SystemClock().read().wall_ms
+    store = open_store(settings.store_url)
+    try:
+        with store.write() as conn:
+            made = daily_report(conn, _site_ids(conn, site_code, words), day, now_ms)
+            for each in made.sites:
+                audit.record(conn, WHO, "report.daily", f"{each.code} {day}", now_ms)
+    finally:
+        store.close()
+    return made
+
+
+def _site_ids(conn: Connection, code: str | None, words: Catalogue) -> list[str]:
+    wanted = select(site.c.id) if code is None else select(site.c.id).where(site.c.code == code)
+    found = list(conn.execute(wanted).scalars())
+    if code is not None and not found:
+        raise click.ClickException(words.text("report.no_site", site=code))
+    return found
+
+
+def _write(content: bytes, out: Path | None, words: Catalogue) -> None:
+    if out is None:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        out.write_bytes(content)
+    except OSError as error:
+        raise click.ClickException(words.text("report.not_written", file=out, why=error.strerror)) from error
