@@ -1,6 +1,7 @@
 """Errors of the provisioning package."""
 
 from collections.abc import Sequence
+from enum import StrEnum
 
 
 class ProvisioningError(Exception):
@@ -14,3 +15,30 @@ class DemoFailed(ProvisioningError, RuntimeError):
         super().__init__("\n".join([reason, *tail]))
         self.reason = reason
         self.tail = tuple(tail)
+
+
+class EnrolmentTrouble(StrEnum):
+    """Why a kiosk was not enrolled; `enrol.CODE` in the catalogue says what to do."""
+
+    NOT_A_SERVER = "not_a_server"
+    """The address is not of the form https://HOST[:PORT]."""
+    INSECURE = "insecure"
+    """Plain http to another machine, and nobody said that this is meant."""
+    ALREADY_ENROLLED = "already_enrolled"
+    STORAGE = "storage"
+    CODE_REFUSED = "code_refused"
+    UNREACHABLE = "unreachable"
+    TLS = "tls"
+    FOREIGN = "foreign"
+    """Something else than Tadaima answers at that address."""
+    BUSY = "busy"
+    REFUSED = "refused"
+
+
+class EnrolmentFailed(ProvisioningError, RuntimeError):
+    """This machine did not become a kiosk; `detail` is for whoever looks deeper."""
+
+    def __init__(self, trouble: EnrolmentTrouble, detail: str) -> None:
+        super().__init__(f"{trouble}: {detail}")
+        self.trouble = trouble
+        self.detail = detail

@@ -1,0 +1,73 @@
+"""The command `tadaima-provision`: enrol, demo."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from attendance.catalogue import Language
+from kiosk.config import KioskSettings
+from kiosk.timekeeping import KioskClock
+from kiosk.version import version
+from provisioning.catalogues import catalogues
+from provisioning.demo.command import demo
+from provisioning.enrol import enrol
+from provisioning.errors import EnrolmentFailed
+
+EXIT_WRONG = 1
+CLOCK_IS_OFF_S = 120
+"""Records stand on the wall clock until the server resolves them; more than this is worth a word."""
+
+
+@click.group(help="From box to door.")
+@click.version_option(version())
+def main() -> None:
+    """Take a subcommand."""
+
+
+@main.command(name="enrol", help="Make this machine a kiosk of a site, with a one-time code from the office.")
+@click.option("--server", "server_url", required=True, metavar="URL", help="The server, e.g. https://tadaima.example")
+@click.option("--code", metavar="CODE", help="The one-time code; asked for when left out.")
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=KioskSettings().data_dir,
+    show_default=True,
+    envvar="TADAIMA_KIOSK_DATA_DIR",
+    help="Where the kiosk keeps its files.",
+)
+@click.option("--replace", is_flag=True, help="Enrol again, giving up the identity that is there.")
+@click.option("--allow-http", is_flag=True, help="Accept a server without TLS on another machine.")
+@click.option("--language", type=click.Choice([each.value for each in Language]), help="Of what this command says.")
+def enrol_command(
+    server_url: str,
+    code: str | None,
+    data_dir: Path,
+    *,
+    replace: bool,
+    allow_http: bool,
+    language: str | None,
+) -> None:
+    """Enrol and say what became of it."""
+    words = catalogues()[Language(language) if language else language_of(os.environ)]
+    typed = code or click.prompt(words.text("enrol.ask_code"))
+    try:
+        done = enrol(server_url, typed, data_dir, clock=KioskClock(), replace=replace, allow_http=allow_http)
+    except EnrolmentFailed as error:
+        click.echo(words.text(f"enrol.{error.trouble}"), err=True)
+        click.echo(error.detail, err=True)
+        sys.exit(EXIT_WRONG)
+    click.echo(words.text("enrol.done", site=done.identity.site_name, kiosk=done.identity.kiosk))
+    if abs(done.clock_off_s) > CLOCK_IS_OFF_S:
+        click.echo(words.text("enrol.clock_off", minutes=round(abs(done.clock_off_s) / 60)), err=True)
+
+
+def language_of(environ: Mapping[str, str]) -> Language:
+    """Return the language that the locale of a terminal asks for: Japanese, or else English."""
+    asked = next((environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environ.get(name)), "")
+    return Language.JA if asked.lower().startswith("ja") else Language.EN
+
+
+main.add_command(demo)
