@@ -16,6 +16,7 @@ from server.keys import load_secrets, make_secrets
 from server.kiosks_cli import kiosks
 from server.logs import log_to_stderr
 from server.notify.cli import dispatch
+from server.report_cli import report
 from server.roster_cli import cards, roster
 from server.sites_cli import sites
 from server.store.engine import open_store
@@ -110,5 +111,5 @@ def _flags(pairs: tuple[str, ...]) -> dict[str, str]:
     return {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
 
 
-for _command in (account, cards, dispatch, kiosks, roster, sites):
+for _command in (account, cards, dispatch, kiosks, report, roster, sites):
     main.add_command(_command)
