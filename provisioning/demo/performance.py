@@ -5,6 +5,7 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
@@ -12,6 +13,7 @@ from attendance.catalogue import Catalogue
 from attendance.clock import SystemClock, local_day, now
 from attendance.records import Direction, Moved, UnknownCard, read_line
 from kiosk.journal import JournalReader
+from kiosk.roster_cache import RosterCache
 from provisioning.demo import tally
 from provisioning.demo.day import Door, Expected, Tap, present_at_end
 from provisioning.demo.mailbox import RECEIVED, messages
@@ -70,8 +72,9 @@ def open_house(stage: Stage, ensemble: Ensemble, taps: Sequence[Tap], camera: st
             *("--out", str(stage.folder / "hand.avi")),
         )
     for door in Door:
-        sync = ensemble.start(f"sync-{door}", program("tadaima-kiosk"), "--config", str(stage.kiosk_toml(door)), "sync")
-        sync.wait_for("roster", timeout_s=START_S)
+        ensemble.start(f"sync-{door}", program("tadaima-kiosk"), "sync", "--config", str(stage.kiosk_toml(door)))
+    for door in Door:
+        _wait_for_roster(stage.data_dir(door) / "cache.db")
     soft_card = ensemble.start(
         "soft-card",
         *(*python, "hardware.soft_card", "--port", str(ports.nfc)),
@@ -84,11 +87,25 @@ def open_house(stage: Stage, ensemble: Ensemble, taps: Sequence[Tap], camera: st
     doors = {}
     for door in (Door.NFC, Door.QR):  # the recorded hand begins to play when its door opens
         doors[door] = ensemble.start(
-            f"door-{door}", program("tadaima-kiosk"), "--config", str(stage.kiosk_toml(door)), "run"
+            f"door-{door}", program("tadaima-kiosk"), "run", "--config", str(stage.kiosk_toml(door))
         )
     doors[Door.QR].wait_for("reader open", timeout_s=START_S)
     soft_card.say("start")
     return Running(server=server, doors=doors, soft_card=soft_card, page=page, watch=watch)
+
+
+def _wait_for_roster(cache: Path) -> None:
+    """Return when a kiosk knows its children, from its first contact with the server. Raises: DemoFailed."""
+    until_s = time.monotonic() + START_S
+    while time.monotonic() < until_s:
+        if cache.exists():
+            roster = RosterCache.open(cache)
+            version, _ = roster.versions()
+            roster.close()
+            if version:
+                return
+        time.sleep(0.2)
+    raise DemoFailed("a kiosk did not get its roster")
 
 
 def settle(stage: Stage, running: Running, taps: Sequence[Tap], ensemble: Ensemble) -> tally.Counted:
