@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 from attendance.catalogue import Language
 from attendance.clock import ClockReading, ManualClock
 from attendance.records import Direction
+from attendance.roster import DisplayName
 from kiosk.answer import AnswerKind
 from kiosk.screen import Screen, ScreenServer
 from tests.kiosk.screen_parts import AFTERNOON, CAT, FROG, OWL, WHALE, RememberedPresses, answer, door_status, screen
@@ -23,6 +25,11 @@ SIZES: dict[str, ViewportSize] = {
 }
 IN_DOCUMENTS = ("800x480", Language.JA)
 """Whose pictures `docs/screens` holds; CONTRIBUTING says how to renew them."""
+LONG_NAMES = [
+    DisplayName("神無月 俊之輔", "かんなづき しゅんのすけ"),
+    DisplayName("勘解由小路 左衛門三郎", "かでのこうじ さえもんさぶろう"),
+    DisplayName("マリア・フェルナンダ・ゴンサレス・デ・ラ・クルス", "まりあ ふぇるなんだ ごんされす でら くるす"),
+]
 WITH_UNDO = {AnswerKind.IN, AnswerKind.OUT}
 # What no child should meet: text cut off or outside the screen, two things on top of each other.
 BADLY_PLACED = """() => {
@@ -117,7 +124,7 @@ def test_every_answer_fits_every_screen(
     browser: Browser, screenshots: Path, tmp_path: Path, size: str, language: Language
 ) -> None:
     shown = screen(language=language)
-    folder = screenshots if (size, language) == IN_DOCUMENTS else tmp_path
+    folder = pictures = screenshots if (size, language) == IN_DOCUMENTS else tmp_path
     badly: dict[str, list[str]] = {}
     with serving(shown) as server, opened(browser, server, size) as page:
 
@@ -141,8 +148,14 @@ def test_every_answer_fits_every_screen(
             shown.show(answer(number, AnswerKind.IN if number % 2 else AnswerKind.OUT, mark=mark, name=None, undo_s=8))
         expect(page.locator("#recent li")).to_have_count(3)
         look("rush")
+        folder = tmp_path
+        for number, (kind, name) in enumerate(product((AnswerKind.IN, AnswerKind.STAFF), LONG_NAMES), start=200):
+            shown.show(answer(number, kind, name=name, undo_s=8 if kind in WITH_UNDO else 0))
+            expect(page.locator("#name")).to_contain_text(name.kana)
+            look(f"name-{number}")
         server.stop()
         expect(page.locator("#stale")).to_be_visible()
+        folder = pictures
         look("stale")
     assert badly == {}
 

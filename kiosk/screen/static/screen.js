@@ -76,6 +76,7 @@ function draw(next) {
   if (fresh) drawFigure(next);
   drawUndo(next, before, fresh);
   byId("choices").hidden = next.kind !== "ask";
+  if (fresh) fit();
   if (fresh && before && (before.undo_ms || before.kind === "ask")) steadyAt = performance.now() + STEADY_MS;
   drawList("recent", next.recent, before?.recent, passed);
   drawList("signs", next.signs, before?.signs, sign);
@@ -89,6 +90,18 @@ function drawFigure(next) {
   byId("mark").hidden = next.mark === null;
   if (next.mark) paint(byId("mark"), next.mark);
   for (const button of document.querySelectorAll("button")) button.disabled = false;
+}
+
+// A long name is set smaller, and then all words, until nothing is cut off and no word is broken.
+function fit() {
+  const main = document.querySelector("main");
+  const words = byId("words");
+  const name = byId("name");
+  const spills = () => main.scrollHeight > main.clientHeight || words.scrollWidth > words.clientWidth + 1;
+  for (const element of [name, words]) element.style.zoom = 1;
+  for (const element of [name, words]) {
+    for (let zoom = 0.95; spills() && zoom >= 0.5; zoom -= 0.05) element.style.zoom = zoom;
+  }
 }
 
 function drawUndo(next, before, fresh) {
@@ -154,5 +167,6 @@ pressable(byId("undo"), (answer) => `/undo/${answer}`);
 for (const button of document.querySelectorAll(".choice")) {
   pressable(button, (answer) => `/choose/${answer}/${button.dataset.direction}`);
 }
+addEventListener("resize", fit);
 setInterval(watch, 250);
 open();
