@@ -117,9 +117,9 @@ def _read(conn: Connection, sender: Row[Any], session: _Session, lines: Sequence
     fresh = _Fresh()
     read: list[tuple[JournalLine, AttendanceRecord | Quarantined]] = []
     prev = session.hash
-    for seq, stored in enumerate(map(storable, lines), start=session.through + 1):
-        read.append((stored, understand(stored, Place(session=session.name, seq=seq, prev=prev))))
-        prev = stored.hash
+    for seq, sent in enumerate(lines, start=session.through + 1):
+        read.append((storable(sent), understand(sent, Place(session=session.name, seq=seq, prev=prev))))
+        prev = read[-1][0].hash
     children = known_children(conn, [record for _, record in read if isinstance(record, AttendanceRecord)])
     for stored, record in read:
         session.through, session.hash = session.through + 1, stored.hash
