@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -28,6 +27,7 @@ from kiosk.private_files import make_private_folder, write_private
 from kiosk.roster_cache import RosterCache
 from kiosk.timekeeping import KioskClock, boot_id
 from kiosk.uplink import Timeout, Uplink
+from kiosk.version import version
 
 log = logging.getLogger(__name__)
 
@@ -239,7 +239,7 @@ def run_forever(settings: KioskSettings) -> None:
             clock,
             names_key_path=settings.names_key_path,
             boot=boot,
-            app=metadata.version("tadaima"),
+            app=version(),
             interval_s=settings.sync.interval_s,
         )
         log.info("sync started kiosk=%s boot=%s", identity.kiosk, boot)

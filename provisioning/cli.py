@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -12,7 +13,6 @@ from kiosk.config import KioskSettings
 from kiosk.timekeeping import KioskClock
 from kiosk.version import version
 from provisioning.catalogues import catalogues
-from provisioning.demo.command import demo
 from provisioning.enrol import enrol
 from provisioning.errors import EnrolmentFailed
 
@@ -21,7 +21,21 @@ CLOCK_IS_OFF_S = 120
 """Records stand on the wall clock until the server resolves them; more than this is worth a word."""
 
 
-@click.group(help="From box to door.")
+class _Commands(click.Group):
+    """Finds the demo only when asked for it: what that needs (the extra `demo`) is not installed on a kiosk."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), "demo"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name != "demo" or find_spec("aiosmtpd") is None:
+            return super().get_command(ctx, cmd_name)
+        from provisioning.demo.command import demo
+
+        return demo
+
+
+@click.group(cls=_Commands, help="From box to door.")
 @click.version_option(version())
 def main() -> None:
     """Take a subcommand."""
@@ -68,6 +82,3 @@ def language_of(environ: Mapping[str, str]) -> Language:
     """Return the language that the locale of a terminal asks for: Japanese, or else English."""
     asked = next((environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environ.get(name)), "")
     return Language.JA if asked.lower().startswith("ja") else Language.EN
-
-
-main.add_command(demo)

@@ -1,5 +1,7 @@
 """Enrolment: the real handshake with the model server, and a sentence with a way out for everything that goes wrong."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -201,3 +203,15 @@ def test_every_trouble_has_its_sentence_in_every_language(language: Language) ->
 )
 def test_the_language_is_that_of_the_terminal(environ: dict[str, str], language: Language) -> None:
     assert language_of(environ) is language
+
+
+def test_enrolling_needs_nothing_that_only_the_demo_needs() -> None:
+    code = "import sys, provisioning.cli; print(sorted({'aiosmtpd', 'flask', 'waitress'} & set(sys.modules)))"
+    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert said.stdout == "[]\n"
+
+
+def test_the_commands_are_enrol_and_demo() -> None:
+    said = CliRunner().invoke(main, ["--help"]).output
+    assert "  enrol " in said
+    assert "  demo " in said
