@@ -41,8 +41,6 @@ class ScreenServer:
             sockets=[listening],
             threads=_THREADS,
             ident=None,
-            # Without looking ahead, a page that went away is noticed only when writing to it fails.
-            channel_request_lookahead=1,
         )
         self._loop = threading.Thread(target=self._server.run, name="screen", daemon=True)
         self._loop.start()
