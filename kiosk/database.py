@@ -5,6 +5,7 @@ Raises sqlite3.Error and OSError as they come; journal and cache turn them into 
 
 import logging
 import sqlite3
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -43,32 +44,60 @@ def inode(path: Path) -> tuple[int, int] | None:
 
 
 def open_database(
-    path: Path, schema: Schema, *, busy_timeout_s: float = BUSY_TIMEOUT_S, create: bool = True, check: bool = True
+    path: Path,
+    schema: Schema,
+    *,
+    busy_timeout_s: float = BUSY_TIMEOUT_S,
+    on_damage: Callable[[], None] = lambda: None,
 ) -> Database:
-    """Return a connection with its pragmas set and its tables up to date.
+    """Return a connection that may write: checked, pragmas set, tables up to date; `on_damage` may move the file away.
 
-    Raises: Damaged when `check` finds damage, ForeignFile, sqlite3.Error, OSError. Thread: any, one at a time.
+    Raises: Damaged, ForeignFile, sqlite3.Error, OSError. Thread: any, one at a time.
     """
-    if create:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={'rwc' if create else 'rw'}",
-        uri=True,
-        timeout=busy_timeout_s,
-        check_same_thread=False,
-    )
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    db = _connect(path, "rwc", busy_timeout_s)
     try:
-        # The plugins of sqlite-utils are other people's code: not inside the kiosk.
-        db = Database(connection, execute_plugins=False)
-        if check:
-            _check(db)
+        _check(db)
         _recognise(db, schema)
         _set_pragmas(db, schema)
         _migrate(db, schema)
-    except BaseException:
-        connection.close()
+    except BaseException as error:
+        # Before closing: SQLite removes the log when it closes, and a damaged file is to be kept whole.
+        if is_damage(error):
+            on_damage()
+        db.close()
         raise
     return db
+
+
+def open_to_read(path: Path, schema: Schema, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Database:
+    """Return a connection that cannot write, not even by closing.
+
+    A writer's connection to a file that was replaced would remove the log of the new one as it closes.
+    Raises: ForeignFile, sqlite3.Error, OSError.
+    """
+    db = _connect(path, "ro", busy_timeout_s)
+    try:
+        _recognise(db, schema)
+        _expect_tables(db, schema)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def empty_database(schema: Schema) -> Database:
+    """Return the tables with nothing in them, in memory."""
+    db = Database(sqlite3.connect(":memory:", check_same_thread=False), execute_plugins=False)
+    _migrate(db, schema)
+    return db
+
+
+def _connect(path: Path, mode: str, busy_timeout_s: float) -> Database:
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    connection = sqlite3.connect(uri, uri=True, timeout=busy_timeout_s, check_same_thread=False)
+    # The plugins of sqlite-utils are other people's code: not inside the kiosk.
+    return Database(connection, execute_plugins=False)
 
 
 def _check(db: Database) -> None:
@@ -94,6 +123,11 @@ def _recognise(db: Database, schema: Schema) -> None:
             raise ForeignFile("the file belongs to another program")
     elif version > schema.version:
         raise ForeignFile(f"the file is of version {version}, newer than {schema.version}")
+
+
+def _expect_tables(db: Database, schema: Schema) -> None:
+    if _identity(db) != (schema.application_id, schema.version):
+        raise sqlite3.OperationalError("the tables are not made yet")
 
 
 def _migrate(db: Database, schema: Schema) -> None:

@@ -133,19 +133,16 @@ def _server(settings: KioskSettings, identity: Identity | None) -> Iterator[Find
 
 def _cache(settings: KioskSettings, clock: Clock) -> Iterator[Finding]:
     contact = None
-    if not settings.cache_path.exists():
-        yield Finding("roster_missing", wrong=True)
-    else:
+    try:
+        cache = RosterCache.open(settings.cache_path, busy_timeout_s=settings.journal.busy_timeout_s, read_only=True)
         try:
-            cache = RosterCache.open(settings.cache_path, busy_timeout_s=settings.journal.busy_timeout_s)
-            try:
-                missing, contact = not cache.versions()[0], cache.contact()
-            finally:
-                cache.close()
-        except CacheError as error:
-            yield Finding("roster_broken", wrong=True, values={"reason": error.reason})
-        else:
-            yield Finding("roster_missing" if missing else "roster", missing)
+            missing, contact = not cache.versions()[0], cache.contact()
+        finally:
+            cache.close()
+    except CacheError as error:
+        yield Finding("roster_broken", wrong=True, values={"reason": error.reason})
+    else:
+        yield Finding("roster_missing" if missing else "roster", missing)
     state = clock.read().state
     if state in (ClockState.NTP, ClockState.RTC):
         yield Finding(f"clock_{state}")

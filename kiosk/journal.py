@@ -20,7 +20,7 @@ from attendance.chain import place, verify
 from attendance.clock import Clock, day_bounds, to_ms
 from attendance.errors import WireError
 from attendance.records import AttendanceRecord, Body, Head, JournalLine, RecordDraft, SessionOpened
-from kiosk.database import BUSY_TIMEOUT_S, Damaged, inode, is_damage, open_database, set_aside
+from kiosk.database import BUSY_TIMEOUT_S, Damaged, inode, is_damage, open_database, open_to_read, set_aside
 from kiosk.errors import JournalError
 from kiosk.journal_queries import heads, records_of_boot, records_of_wall, stretch, unsent
 from kiosk.schema import JOURNAL
@@ -147,7 +147,8 @@ class Journal:
                 if self._db is not None:
                     with suppress(sqlite3.Error):
                         self._db.rollback()
-                if is_damage(error):
+                if is_damage(error) and self._db is not None:
+                    self._set_aside()
                     self._drop()
                 raise JournalError(str(error)) from error
 
@@ -165,12 +166,14 @@ class Journal:
 
     def _opened(self) -> Database:
         try:
-            return open_database(self._path, JOURNAL, busy_timeout_s=self._busy_timeout_s)
+            return open_database(self._path, JOURNAL, busy_timeout_s=self._busy_timeout_s, on_damage=self._set_aside)
         except sqlite3.Error as error:
             if not is_damage(error):
                 raise
-        set_aside(self._path, self._clock.read().wall_ms)
         return open_database(self._path, JOURNAL, busy_timeout_s=self._busy_timeout_s)
+
+    def _set_aside(self) -> None:
+        set_aside(self._path, self._clock.read().wall_ms)
 
     def _drop(self) -> None:
         # The chain lives in the file that is left behind: a session never goes on in another.
@@ -270,10 +273,7 @@ class JournalReader:
             if file != self._file:
                 self.close()
             if self._db is None and file is not None:
-                self._db = open_database(
-                    self._path, JOURNAL, busy_timeout_s=self._busy_timeout_s, create=False, check=False
-                )
-                self._db.execute("PRAGMA query_only=ON")
+                self._db = open_to_read(self._path, JOURNAL, busy_timeout_s=self._busy_timeout_s)
                 self._file = file
             yield self._db
         except (sqlite3.Error, OSError, WireError) as error:

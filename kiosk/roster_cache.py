@@ -1,6 +1,6 @@
 """The roster cache: what the kiosk knows from the server, in `cache.db`; disposable, since a sync makes it again.
 
-Step 4 of the straight line. The sync process writes it, the door reads it.
+Step 4 of the straight line. The sync process alone writes it; the door and the doctor read it.
 """
 
 import logging
@@ -21,7 +21,7 @@ from attendance.policy import Policy
 from attendance.records import Head
 from attendance.roster import Animal, Colour, Holder, Mark
 from attendance.wire import PresencePart, StateResponse, decode, encode
-from kiosk.database import BUSY_TIMEOUT_S, inode, is_damage, open_database
+from kiosk.database import BUSY_TIMEOUT_S, empty_database, inode, is_damage, open_database, open_to_read
 from kiosk.errors import CacheError
 from kiosk.schema import CACHE
 from kiosk.timekeeping import boot_id
@@ -47,8 +47,9 @@ class Contact(NamedTuple):
 class RosterCache:
     """Holders, policy, presence and sync state. Thread: any."""
 
-    def __init__(self, path: Path, *, boot: str, busy_timeout_s: float) -> None:
+    def __init__(self, path: Path, *, boot: str, busy_timeout_s: float, read_only: bool) -> None:
         self._path = path
+        self._read_only = read_only
         self._boot = boot
         self._busy_timeout_s = busy_timeout_s
         self._lock = threading.RLock()
@@ -57,9 +58,20 @@ class RosterCache:
         self._decoded: dict[str, tuple[bytes, msgspec.Struct]] = {}
 
     @classmethod
-    def open(cls, path: Path, *, boot: str | None = None, busy_timeout_s: float = BUSY_TIMEOUT_S) -> "RosterCache":
-        """Return the cache, made when missing and made anew when damaged. Raises: CacheError."""
-        cache = cls(path, boot=boot_id() if boot is None else boot, busy_timeout_s=busy_timeout_s)
+    def open(
+        cls,
+        path: Path,
+        *,
+        boot: str | None = None,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+        read_only: bool = False,
+    ) -> "RosterCache":
+        """Return the cache: for its one writer made when missing and anew when damaged, for readers empty when missing.
+
+        Raises: CacheError.
+        """
+        boot = boot_id() if boot is None else boot
+        cache = cls(path, boot=boot, busy_timeout_s=busy_timeout_s, read_only=read_only)
         with cache._using():
             return cache
 
@@ -195,6 +207,10 @@ class RosterCache:
         return self._db
 
     def _opened(self) -> Database:
+        if self._read_only:
+            if not self._path.exists():
+                return empty_database(CACHE)
+            return open_to_read(self._path, CACHE, busy_timeout_s=self._busy_timeout_s)
         try:
             return open_database(self._path, CACHE, busy_timeout_s=self._busy_timeout_s)
         except sqlite3.Error as error:

@@ -51,7 +51,7 @@ def run(settings: KioskSettings, announce_url: Callable[[str], None]) -> None:
             busy_timeout_s=busy_s,
         )
         stack.callback(journal.close)
-        cache = RosterCache.open(settings.cache_path, boot=boot, busy_timeout_s=busy_s)
+        cache = RosterCache.open(settings.cache_path, boot=boot, busy_timeout_s=busy_s, read_only=True)
         stack.callback(cache.close)
         door = Door(
             journal=journal,

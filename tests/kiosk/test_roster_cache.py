@@ -1,0 +1,177 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from attendance.policy import Policy, WayMode
+from attendance.records import Direction, Head
+from attendance.roster import Animal
+from attendance.wire import StateResponse
+from kiosk.errors import CacheError
+from kiosk.roster_cache import Contact, RosterCache
+from tests.kiosk.door_parts import (
+    BOOT,
+    HANA,
+    HANAS_TOKEN,
+    HOLDERS,
+    NAMES_KEY,
+    OTHER_BOOT,
+    STRANGE_TOKEN,
+    TAROS_TOKEN,
+    holder,
+    presence,
+    roster,
+    state,
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "cache.db"
+
+
+@pytest.fixture
+def cache(path: Path) -> Iterator[RosterCache]:
+    opened = RosterCache.open(path, boot=BOOT)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def reader(path: Path) -> Iterator[RosterCache]:
+    opened = RosterCache.open(path, boot=BOOT, read_only=True)
+    yield opened
+    opened.close()
+
+
+def test_a_new_cache_knows_nobody_and_has_the_rules_of_a_new_site(cache: RosterCache) -> None:
+    assert cache.find(HANAS_TOKEN.ref) is None
+    assert cache.holder(HANA) is None
+    assert cache.policy() == Policy()
+    assert cache.presence() is None
+    assert cache.sealed_names() is None
+    assert cache.versions() == ("", "")
+    assert cache.contact() is None
+    assert cache.acks() == []
+
+
+def test_what_the_server_told_is_found_again(cache: RosterCache) -> None:
+    told = state(policy=Policy(way=WayMode.ASK), presence_part=presence())
+    cache.store_state(told)
+    assert cache.find(HANAS_TOKEN.ref) == HOLDERS[0]
+    assert cache.holder(HANA) == HOLDERS[0]
+    assert cache.find(STRANGE_TOKEN.ref) is None
+    assert cache.policy() == told.policy
+    assert cache.presence() == told.presence
+    assert told.roster is not None
+    assert cache.sealed_names() == told.roster.names
+    assert cache.versions() == ("r1", "p1")
+
+
+def test_parts_that_are_not_news_stay_as_they_are(cache: RosterCache) -> None:
+    cache.store_state(state(presence_part=presence()))
+    cache.store_state(StateResponse(policy=Policy(undo_s=3), names_key=NAMES_KEY))
+    assert cache.policy().undo_s == 3
+    assert cache.versions() == ("r1", "p1")
+    assert cache.find(HANAS_TOKEN.ref) is not None
+
+
+def test_a_new_roster_replaces_the_old_one_whole(cache: RosterCache) -> None:
+    cache.store_state(state())
+    cache.store_state(state(roster_part=roster(version="r2", holders=(holder(token=TAROS_TOKEN, animal=Animal.OWL),))))
+    assert cache.find(HANAS_TOKEN.ref) is None
+    found = cache.find(TAROS_TOKEN.ref)
+    assert found is not None
+    assert (found.child, found.mark.animal) == (HANA, Animal.OWL)
+
+
+def test_a_roster_that_contradicts_itself_changes_nothing(cache: RosterCache) -> None:
+    cache.store_state(state())
+    doubled = (holder(), holder("another", HANAS_TOKEN))
+    with pytest.raises(CacheError):
+        cache.store_state(state(policy=Policy(undo_s=1), roster_part=roster(version="r2", holders=doubled)))
+    assert cache.versions()[0] == "r1"
+    assert cache.policy() == Policy()
+    assert cache.holder("another") is None
+
+
+def test_the_names_key_is_not_kept(cache: RosterCache, path: Path) -> None:
+    cache.store_state(state())
+    cache.close()
+    assert NAMES_KEY not in b"".join(part.read_bytes() for part in path.parent.iterdir())
+
+
+def test_the_door_sees_what_sync_stores(cache: RosterCache, reader: RosterCache) -> None:
+    assert reader.find(HANAS_TOKEN.ref) is None
+    cache.store_state(state(policy=Policy(undo_s=4)))
+    assert reader.find(HANAS_TOKEN.ref) == HOLDERS[0]
+    assert reader.policy().undo_s == 4
+    cache.store_state(state(policy=Policy(undo_s=5)))
+    assert reader.policy().undo_s == 5
+
+
+def test_a_reader_of_a_cache_that_is_not_there_is_empty_and_makes_none(reader: RosterCache, path: Path) -> None:
+    assert reader.find(HANAS_TOKEN.ref) is None
+    assert not path.exists()
+
+
+def test_a_reader_cannot_write(cache: RosterCache, reader: RosterCache) -> None:
+    with pytest.raises(CacheError):
+        reader.store_state(state())
+    assert cache.versions() == ("", "")
+
+
+def test_a_contact_holds_for_its_boot_only(cache: RosterCache, path: Path) -> None:
+    cache.note_contact(5, 1000)
+    cache.note_contact(7, 2000)
+    assert cache.contact() == Contact(7, 2000)
+    other = RosterCache.open(path, boot=OTHER_BOOT)
+    assert other.contact() is None
+    other.close()
+
+
+def test_acknowledgements_are_kept_by_session_and_can_be_forgotten(cache: RosterCache) -> None:
+    cache.store_acks([Head("a", 3, "x"), Head("b", 1, "y")])
+    cache.store_acks([Head("a", 2, "w")])
+    assert cache.acks() == [Head("a", 2, "w"), Head("b", 1, "y")]
+    cache.store_acks([], forget=["a"])
+    assert cache.acks() == [Head("b", 1, "y")]
+
+
+def test_a_damaged_cache_is_made_anew_and_its_reader_follows(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path.write_bytes(b"no database" * 1000)
+    with pytest.raises(CacheError):
+        RosterCache.open(path, boot=BOOT, read_only=True)
+    cache = RosterCache.open(path, boot=BOOT)
+    reader = RosterCache.open(path, boot=BOOT, read_only=True)
+    cache.store_state(state())
+    assert reader.versions() == ("r1", "")
+    assert "made anew" in caplog.text
+    reader.close()
+    cache.close()
+
+
+def test_a_wiped_kiosk_knows_nobody_but_keeps_its_rules(cache: RosterCache, path: Path) -> None:
+    card = HANAS_TOKEN.ref.card_hash
+    cache.store_state(state(policy=Policy(undo_s=4), presence_part=presence()))
+    cache.wipe_people()
+    assert cache.versions() == ("", "")
+    assert cache.sealed_names() is None
+    assert cache.presence() is None
+    assert cache.policy().undo_s == 4
+    assert card.encode() not in b"".join(part.read_bytes() for part in path.parent.iterdir())
+
+
+def test_a_folder_that_is_none_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(CacheError):
+        RosterCache.open(tmp_path / "file" / "cache.db", boot=BOOT)
+
+
+def test_directions_of_the_presence_are_kept(cache: RosterCache) -> None:
+    from attendance.presence import Movement
+
+    cache.store_state(state(presence_part=presence(Movement("s:1", HANA, Direction.EXIT, 5))))
+    told = cache.presence()
+    assert told is not None
+    assert told.movements[0].direction is Direction.EXIT
