@@ -30,6 +30,7 @@ from attendance.wire import (
 )
 from server.api.problems import KioskRevoked
 from server.enrolment import redeem
+from server.errors import StoreError
 from server.ledger import accept_within
 from server.offer import answer
 from server.roster_state import policy, presence_part, presence_version, roster_part, roster_version
@@ -117,19 +118,30 @@ def _state(conn: Connection, sender: Row[Any], day: date) -> StateResponse:
 
 
 def _sender() -> tuple[Row[Any], Signed, bytes]:
-    """Return who sent the request, what its signature proves, and its body. Raises: SignatureRefused, KioskRevoked."""
+    """Return who sent the request, what its signature proves, and its body.
+
+    Raises: SignatureRefused, KioskRevoked, StoreError.
+    """
     body = request.get_data()
     found: dict[str, Row[Any]] = {}
+    broken: list[StoreError] = []
 
     def find_key(named: str) -> Ed25519PublicKey | None:
-        with services().store.read() as conn:
-            row = conn.execute(select(kiosk).where(kiosk.c.key_id == named)).one_or_none()
+        try:
+            with services().store.read() as conn:
+                row = conn.execute(select(kiosk).where(kiosk.c.key_id == named)).one_or_none()
+        except StoreError as error:  # the library would take it for a wrong signature
+            broken.append(error)
+            return None
         if row is None:
             return None
         found[named] = row
         return Ed25519PublicKey.from_public_bytes(row.public_key)
 
-    signed = _signed(body, find_key)
+    try:
+        signed = _signed(body, find_key)
+    except SignatureRefused as error:
+        raise (broken[0] if broken else error) from error
     sender = found[signed.key_id]
     if sender.revoked_at_ms is not None:
         raise KioskRevoked

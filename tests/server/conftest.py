@@ -5,9 +5,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from argon2 import PasswordHasher
+from flask import Flask
 
+from attendance.clock import ManualClock
+from server.app import create_app
+from server.config import ServerSettings
+from server.keys import make_secrets
 from server.store.engine import Store, open_store, sqlite_url
 from server.store.migrations import migrate
+from server.web import accounts
+from tests.server.factories import NOON
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +42,28 @@ def store(store_url: str) -> Iterator[Store]:
     opened = open_store(store_url)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """Noon on the day of the factories."""
+    return ManualClock(NOON)
+
+
+@pytest.fixture
+def server_settings(store_url: str, tmp_path: Path) -> ServerSettings:
+    """Settings of a server that was set up below this test's folder."""
+    make_secrets(tmp_path)
+    return ServerSettings(data_dir=str(tmp_path), database_url=store_url)
+
+
+@pytest.fixture
+def app(server_settings: ServerSettings, store: Store, clock: ManualClock) -> Flask:
+    """The web process's app over `store`."""
+    return create_app(server_settings, store, clock)
+
+
+@pytest.fixture
+def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash passwords at next to no cost, for tests that are about something else."""
+    monkeypatch.setattr(accounts, "_hasher", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))

@@ -1,0 +1,96 @@
+"""Migrations: the database's history gives what the code expects, and any number of processes may bring it there."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, inspect, text
+
+from server.errors import StoreError
+from server.store.engine import Store, sqlite_url, using_store
+from server.store.migrations import migrate, require_current
+from server.store.tables import metadata
+from tests.server import factories as make
+
+MIGRATE = """
+import sys
+from server.store.engine import using_store
+from server.store.migrations import migrate
+with using_store(sys.argv[1]) as store:
+    sys.stdin.readline()
+    migrate(store)
+"""
+
+
+def described(conn: Connection) -> dict[str, Any]:
+    """Columns with types and defaults, keys, constraints and indexes of every table, as the database tells them."""
+    seen = inspect(conn)
+    tables = {}
+    for name in sorted(set(seen.get_table_names()) - {"alembic_version"}):
+        columns = [each | {"type": str(each["type"])} for each in seen.get_columns(name)]
+        rules = [
+            seen.get_foreign_keys(name),
+            seen.get_unique_constraints(name),
+            seen.get_check_constraints(name),
+            seen.get_indexes(name),
+        ]
+        ordered = [sorted(map(str, each)) for each in rules]
+        tables[name] = (columns, seen.get_pk_constraint(name), ordered)
+    return tables
+
+
+def test_the_history_gives_the_tables_the_code_knows(store: Store, tmp_path: Path) -> None:
+    with using_store(sqlite_url(tmp_path / "other.db")) as other, other.write() as conn:
+        metadata.create_all(conn)
+        wanted = described(conn)
+    with store.read() as conn:
+        assert described(conn) == wanted
+
+
+def test_migrating_again_changes_nothing(store: Store) -> None:
+    make.site(store, code="A")
+    before = store.version()
+    migrate(store)
+    migrate(store)
+    assert store.version() == before
+    require_current(store)
+
+
+def test_four_processes_at_once_make_one_schema(tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path / "tadaima.db")
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", MIGRATE, url],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=Path(__file__).parents[2],
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    assert {process.communicate(timeout=60)[1]: process.returncode for process in processes} == {"": 0}
+    with using_store(url) as store:
+        require_current(store)
+        make.site(store)
+
+
+def test_a_newer_schema_is_left_alone(store: Store) -> None:
+    with store.write() as conn:
+        conn.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for use in (migrate, require_current):
+        with pytest.raises(StoreError, match="newer version"):
+            use(store)
+
+
+def test_an_empty_database_is_not_current(tmp_path: Path) -> None:
+    with (
+        using_store(sqlite_url(tmp_path / "empty.db")) as store,
+        pytest.raises(StoreError, match="tadaima-server init"),
+    ):
+        require_current(store)
