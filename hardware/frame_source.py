@@ -145,7 +145,8 @@ class FrameSource:
     def take(self) -> Frame | None:
         """Wait for a frame not taken yet; None when closed or when a recording has ended. Raises: ReaderLost."""
         with self._news:
-            arrived = self._news.wait_for(lambda: self._newest is not None or self._ended, STALL_S)
+            patience_s = None if self.kind.recorded else STALL_S
+            arrived = self._news.wait_for(lambda: self._newest is not None or self._ended, patience_s)
             if self._closing.is_set():
                 return None
             if self._newest is not None:
@@ -231,7 +232,13 @@ class FrameSource:
 
     def _read(self, capture: Any) -> Any | None:
         """The next picture; None at the end."""
-        arrived, picture = capture.read()
+        import cv2
+
+        try:
+            arrived, picture = capture.read()
+        except cv2.error:
+            log.warning("picture unreadable reader=%s", self._reader, exc_info=True)
+            return None
         return picture if arrived else None
 
     def _capture(self) -> Any:
@@ -240,6 +247,8 @@ class FrameSource:
             import cv2
         except ImportError as error:
             raise DriverMissing("opencv-python", "install the kiosk extra, and libgl1 and libglib2.0-0") from error
+        # What cv2 would print to stderr at every try is said once, by ReaderLost.
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
 
         if self.kind in (Kind.VIDEO, Kind.PICTURE) and not Path(self._source).is_file():
             raise ReaderLost(self._reader, f"{self._source} is not a file")

@@ -62,15 +62,20 @@ class QrCamera:
 
         self._make_source = make_source
         self._frames: FrameSource | None = None
+        self._closing = False
 
     def open(self) -> None:
         """Take the camera and its first frame. Raises: ReaderLost, DriverMissing."""
         load_engines()
         self.close()
+        self._closing = False
         frames = self._make_source()
         frames.open()
-        self._frames = frames
         self.first_frame_boot_ns = frames.first_frame_at_ns
+        self._frames = frames
+        if self._closing:  # closed by another thread while the camera was starting
+            self.close()
+            return
         log.info("reader open name=%s kind=%s first_frame_boot_ns=%s", self.name, frames.kind, self.first_frame_boot_ns)
 
     def reads(self) -> Iterator[RawRead]:
@@ -100,6 +105,7 @@ class QrCamera:
 
     def close(self) -> None:
         """Let go of the camera. Idempotent; never raises. Thread: any."""
+        self._closing = True
         frames, self._frames = self._frames, None
         if frames is not None:
             with suppress(Exception):

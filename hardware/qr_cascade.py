@@ -1,12 +1,13 @@
 """Which engine looks at which frame, under a time budget (step 1 of the line).
 
-A live frame gets zxing-cpp, and when that finds no card, one extra step of those in turn: over three frames each had
-its chance, and no frame costs more than its budget. A photograph gets everything.
+A live frame gets zxing-cpp; when that finds no card, the cheap sharpening; then, in turn, one of the dear steps or a
+rest. So over three frames each had its chance, and no frame costs more than its budget. A photograph gets everything.
 """
 
 import logging
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -80,7 +81,10 @@ FIRST = Step("zxing", read_with_zxing)
 PYZBAR = Step("pyzbar", read_with_pyzbar)
 SHARPEN = Step("sharpen", read_with_zxing, sharpen)
 DOUBLE = Step("double", read_with_zxing, double_and_sharpen, 2.0)
-IN_TURN = (SHARPEN, PYZBAR, DOUBLE)
+REST = Step("rest", lambda _: [])
+"""Keeps the mean cost of an unreadable card well under that of pyzbar on every frame; measured in bench/reading.py."""
+RUNGS = ((SHARPEN,), (DOUBLE, PYZBAR, REST))
+"""After the first step a frame tries one step of each rung, the next in turn."""
 ALWAYS_ON_PHOTOGRAPHS = (FIRST, PYZBAR)
 THEN_ON_PHOTOGRAPHS = (
     SHARPEN,
@@ -93,7 +97,7 @@ THEN_ON_PHOTOGRAPHS = (
 
 
 class Cascade:
-    """Reads the codes of live frames, one extra step a frame. Thread: one.
+    """Reads the codes of live frames, one extra step a rung. Thread: one.
 
     `accept` says which payloads are likely cards: a frame in which only others were found is looked at further.
     """
@@ -104,15 +108,14 @@ class Cascade:
         accept: Callable[[bytes], bool] | None = None,
         budget_s: float = BUDGET_S,
         first: Step = FIRST,
-        in_turn: tuple[Step, ...] = IN_TURN,
+        rungs: tuple[tuple[Step, ...], ...] = RUNGS,
         clock_ns: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
         self._accept = accept
         self._budget_ns = round(budget_s * 1e9)
         self._first = first
-        self._in_turn = in_turn
+        self._rungs = tuple(deque(rung) for rung in rungs)
         self._clock_ns = clock_ns
-        self._next = 0
         self._ns_per_px: dict[str, float] = {}
         self._broken: set[str] = set()
 
@@ -121,24 +124,27 @@ class Cascade:
         return self.try_step(self._first, grey)
 
     def read(self, grey: Grey, region: Region | None = None) -> list[Code]:
-        """The codes of an awake frame; the extra step looks at `region` only."""
+        """The codes of an awake frame; the extra steps look at `region` only."""
         started_ns = self._clock_ns()
         found = self.glance(grey)
-        if _has_card(found, self._accept) or not self._in_turn:
+        if _has_card(found, self._accept):
             return found
         part, offset = _cut(grey, region)
         if min(part.shape) < SMALLEST_SIDE_PX:
             return found
-        step = self._affordable(part.size, self._budget_ns - (self._clock_ns() - started_ns))
-        if step is None:
-            return found
-        return merge(found, self.try_step(step, part, offset))
+        for rung in self._rungs:
+            step = self._affordable(rung, part.size, self._budget_ns - (self._clock_ns() - started_ns))
+            if step is not None:
+                found = merge(found, self.try_step(step, part, offset))
+                if _has_card(found, self._accept):
+                    break
+        return found
 
-    def _affordable(self, size_px: int, left_ns: int) -> Step | None:
-        """The next step in turn whose cost, as last measured, fits."""
-        for _ in self._in_turn:
-            step = self._in_turn[self._next]
-            self._next = (self._next + 1) % len(self._in_turn)
+    def _affordable(self, rung: deque[Step], size_px: int, left_ns: int) -> Step | None:
+        """The rung's next step in turn whose cost, as last measured, fits."""
+        for _ in range(len(rung)):
+            step = rung[0]
+            rung.rotate(-1)
             cost = self._ns_per_px.get(step.name, 0.0)
             if cost * size_px <= left_ns:
                 return step

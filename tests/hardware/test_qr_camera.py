@@ -249,6 +249,23 @@ def test_closing_ends_a_read_that_waits_for_a_card() -> None:
         closing.join()
 
 
+def test_a_camera_closed_while_it_is_starting_stays_closed(tmp_path: Path) -> None:
+    # The clock is first asked between the first picture and the end of opening.
+    def clock_ns() -> int:
+        camera.close()
+        return boot_ns()
+
+    camera = QrCamera("door", write_frames(tmp_path, held_card()), loop=True, clock_ns=clock_ns)
+    camera.open()
+    assert list(camera.reads()) == []
+
+
+def test_a_missing_camera_is_told_by_the_error_alone(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ReaderLost):
+        QrCamera("door", "/dev/video97").open()
+    assert capfd.readouterr().err == ""
+
+
 def test_a_camera_never_opened_yields_nothing_and_closing_it_twice_does_no_harm() -> None:
     camera = QrCamera("door", "0")
     camera.close()

@@ -40,7 +40,7 @@ class Recorded:
             accept=accept,
             budget_s=budget_ms / 1000,
             first=first or self.step("first"),
-            in_turn=in_turn,
+            rungs=(in_turn,),
             clock_ns=lambda: self.now_ns,
         )
 
@@ -51,6 +51,14 @@ def test_a_frame_costs_one_extra_step_and_they_take_turns() -> None:
     for _ in range(3):
         cascade.read(FRAME)
     assert recorded.asked == ["first", "a", "first", "b", "first", "a"]
+
+
+def test_each_rung_tries_one_step_until_one_finds_a_card() -> None:
+    recorded = Recorded()
+    a, b, c = recorded.step("a"), recorded.step("b", finds=b"T1"), recorded.step("c")
+    cascade = Cascade(first=recorded.step("first"), rungs=((a,), (b,), (c,)), clock_ns=lambda: recorded.now_ns)
+    assert [code.payload for code in cascade.read(FRAME)] == [b"T1"]
+    assert recorded.asked == ["first", "a", "b"]
 
 
 def test_a_card_found_at_once_needs_no_extra_step() -> None:
@@ -122,14 +130,14 @@ def test_an_engine_that_raises_costs_its_own_finds_only_and_is_named_once(
     assert [record.getMessage() for record in caplog.records] == ["decoder failed step=broken"]
 
 
-def test_the_steps_in_turn_read_what_the_first_engine_alone_does_not() -> None:
-    def read_in_turn(grey: Grey) -> set[bytes]:
+def test_the_extra_steps_read_what_the_first_engine_alone_does_not() -> None:
+    def read_thrice(grey: Grey) -> set[bytes]:
         cascade = Cascade(budget_s=10)
         return {code.payload for _ in range(3) for code in cascade.read(grey)}
 
     hard = [frame for frame in draw_hard_frames(12, seed=7) if frame.condition in (Condition.MOTION, Condition.GLARE)]
     alone = {frame.payload for frame in hard if any(code.payload for code in read_with_zxing(frame.grey))}
-    ours = {frame.payload for frame in hard if frame.payload.encode() in read_in_turn(frame.grey)}
+    ours = {frame.payload for frame in hard if frame.payload.encode() in read_thrice(frame.grey)}
     assert ours > alone
 
 

@@ -51,8 +51,10 @@ def test_a_misread_seen_in_one_frame_only_is_never_told() -> None:
 
 
 def test_a_screen_full_of_ever_new_codes_fills_no_memory_and_hides_no_card() -> None:
+    sightings = Sightings(accept=is_card)
     flood = [[b"%d" % number] for number in range(10 * MOST_DOUBTED)]
-    assert play(Sightings(accept=is_card), [*flood, [b"T1"]]) == [b"T1"]
+    assert play(sightings, [*flood, [b"T1"]]) == [b"T1"]
+    assert len(sightings._doubted) <= MOST_DOUBTED
 
 
 @given(st.lists(st.lists(st.sampled_from([b"T1", b"T2", b"x"]), max_size=4), max_size=60))
