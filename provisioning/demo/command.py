@@ -27,7 +27,7 @@ SETTLING_S = 60.0
 @click.option("--seconds", type=click.FloatRange(min=10), help="Play a day this long, count, and end.")
 @click.option("--json", "report_file", type=click.Path(path_type=Path), help="Write what happened to this file.")
 @click.option("--camera", help="Use a real camera at the QR door: its number or path.")
-@click.option("--language", type=click.Choice([language.value for language in Language]), default=Language.JA)
+@click.option("--language", type=click.Choice([language.value for language in Language]), default=Language.JA.value)
 @click.option("--folder", type=click.Path(path_type=Path), help="Keep everything in this new folder.")
 def demo(
     seconds: float | None, report_file: Path | None, camera: str | None, language: str, folder: Path | None
@@ -84,19 +84,22 @@ def _tell(report: Report, words: Catalogue) -> None:
     """Print the counts and waits."""
     counted, expected = report.counted, report.expected
     for name in counted.__struct_fields__:
+        what = words.text(f"demo.{name}")
         click.echo(
             words.text(
-                "demo.count", what=words.text(f"demo.{name}"), got=getattr(counted, name), want=getattr(expected, name)
+                "demo.count", what=what, got=_number(getattr(counted, name)), want=_number(getattr(expected, name))
             )
         )
     for name in ("tap_to_commit", "tap_to_staff_page", "tap_to_mail"):
         wait = getattr(report, name)
-        click.echo(
-            words.text(
-                "demo.wait", what=words.text(f"demo.{name}"), p50=wait.p50_ms, p99=wait.p99_ms, n=wait.n, undo=UNDO_S
-            )
-        )
+        what = words.text(f"demo.{name}", undo=UNDO_S)
+        click.echo(words.text("demo.wait", what=what, p50=wait.p50_ms, p99=wait.p99_ms, n=wait.n))
     click.echo(words.text("demo.agrees" if report.agrees else "demo.differs"))
+
+
+def _number(value: int | dict[str, int]) -> str:
+    """Return a count as text; one for each door as `12 (qr) + 9 (nfc)`."""
+    return str(value) if isinstance(value, int) else " + ".join(f"{number} ({door})" for door, number in value.items())
 
 
 def _stay(words: Catalogue) -> None:

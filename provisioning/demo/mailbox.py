@@ -84,7 +84,7 @@ def create_app(directory: Path, words: Catalogue) -> Flask:
 @click.option("--dir", "directory", type=click.Path(path_type=Path), required=True)
 @click.option("--smtp-port", type=int, required=True)
 @click.option("--web-port", type=int, required=True)
-@click.option("--language", type=click.Choice([language.value for language in Language]), default=Language.JA)
+@click.option("--language", type=click.Choice([language.value for language in Language]), default=Language.JA.value)
 def main(directory: Path, smtp_port: int, web_port: int, language: str) -> None:
     """Keep and show mail until stopped."""
     logging.basicConfig(level=logging.WARNING)

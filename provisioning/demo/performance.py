@@ -79,6 +79,7 @@ def open_house(stage: Stage, ensemble: Ensemble, taps: Sequence[Tap], camera: st
         "soft-card",
         *(*python, "hardware.soft_card", "--port", str(ports.nfc)),
         *("--schedule", str(stage.schedule(Door.NFC)), "--wait-start"),
+        ends=True,
     )
     soft_card.wait_for("^listening", timeout_s=START_S)
     page = StaffPage(stage.web, stage.live, SITE, login=LOGIN, password=stage.password)

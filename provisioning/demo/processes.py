@@ -17,8 +17,11 @@ STOP_S = 8.0
 class Process:
     """One running program whose output is kept line by line and can be waited for."""
 
-    def __init__(self, name: str, command: Sequence[str], *, log_dir: Path, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], *, ends: bool, log_dir: Path, environ: Mapping[str, str]
+    ) -> None:
         self.name = name
+        self._ends = ends
         self.lines: list[str] = []
         self._news = threading.Condition()
         self._ended = False
@@ -68,6 +71,11 @@ class Process:
         """Whether the program has not ended."""
         return self._popen.poll() is None
 
+    @property
+    def failed(self) -> bool:
+        """Whether the program ended, other than by having done its work."""
+        return self._popen.poll() not in ((None, 0) if self._ends else (None,))
+
     def stop(self) -> None:
         """End the program, by force if it does not listen."""
         if self.running:
@@ -113,9 +121,9 @@ class Ensemble:
         for process in reversed(self._processes):
             process.stop()
 
-    def start(self, name: str, *command: str) -> Process:
-        """Start a program under a name of its own."""
-        process = Process(name, command, log_dir=self._log_dir, environ=self._environ)
+    def start(self, name: str, *command: str, ends: bool = False) -> Process:
+        """Start a program under a name of its own; one that `ends` may do so when its work is done."""
+        process = Process(name, command, ends=ends, log_dir=self._log_dir, environ=self._environ)
         self._processes.append(process)
         return process
 
@@ -129,5 +137,5 @@ class Ensemble:
         return done.stdout
 
     def dead(self) -> list[str]:
-        """Return the names of the processes that ended though nobody asked them to."""
-        return [process.name for process in self._processes if not process.running]
+        """Return the names of the processes that failed, or ended though they serve until they are stopped."""
+        return [process.name for process in self._processes if process.failed]

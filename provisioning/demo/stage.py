@@ -216,6 +216,7 @@ def _free(wanted: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
     """Return the port if nothing listens on it, else any free one."""
     for port in (wanted, 0):
         with socket.socket(socket.AF_INET, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(kind is socket.SOCK_STREAM))
             try:
                 probe.bind((LOOPBACK, port))
             except OSError:
