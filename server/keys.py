@@ -1,7 +1,9 @@
 """The server's secrets: three files of 32 random bytes in data_dir/secrets, made once, for their owner only."""
 
+import contextlib
 import os
 import secrets
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,21 +48,15 @@ def _folder(data_dir: Path) -> Path:
 
 
 def _make(path: Path) -> None:
-    """Write a key unless there is one; whole or not at all, also when two processes try."""
+    """Write a key unless there is one; whole or not at all, also when several try at once."""
     if path.exists():
         return
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_bytes(KEY_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.") as draft:  # 0600, gone at the end
+        draft.write(secrets.token_bytes(KEY_BYTES))
+        draft.flush()
+        os.fsync(draft.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(draft.name, path)
 
 
 def _read(path: Path) -> bytes:

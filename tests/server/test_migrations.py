@@ -30,11 +30,11 @@ def described(conn: Connection) -> dict[str, Any]:
     tables = {}
     for name in sorted(set(seen.get_table_names()) - {"alembic_version"}):
         columns = [each | {"type": str(each["type"])} for each in seen.get_columns(name)]
-        rules = [
-            seen.get_foreign_keys(name),
-            seen.get_unique_constraints(name),
-            seen.get_check_constraints(name),
-            seen.get_indexes(name),
+        rules: list[list[Any]] = [
+            list(seen.get_foreign_keys(name)),
+            list(seen.get_unique_constraints(name)),
+            list(seen.get_check_constraints(name)),
+            list(seen.get_indexes(name)),
         ]
         ordered = [sorted(map(str, each)) for each in rules]
         tables[name] = (columns, seen.get_pk_constraint(name), ordered)
