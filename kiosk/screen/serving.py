@@ -12,6 +12,8 @@ from kiosk.screen.screen import PAGES_MAX, Screen
 
 _THREADS = PAGES_MAX + 4
 """One for each page that watches, and enough for what pages fetch and children press."""
+_UNREAD_BYTES = 65_536
+"""A page that reads no more than this behind is not written to until it does; it then gets the newest view."""
 _TASKS_END_S = 1.0
 _LOOP_ENDS_S = 0.8
 
@@ -41,6 +43,7 @@ class ScreenServer:
             sockets=[listening],
             threads=_THREADS,
             ident=None,
+            outbuf_high_watermark=_UNREAD_BYTES,
         )
         self._loop = threading.Thread(target=self._server.run, name="screen", daemon=True)
         self._loop.start()
