@@ -15,16 +15,20 @@ from attendance.clock import Clock
 from attendance.records import Direction
 from server.errors import TransportError
 from server.notify.messages import Notice, render
-from server.notify.outbox import MOVED
+from server.notify.outbox import MOVED, UNDONE
 from server.notify.transport import Transport
 from server.store.engine import Store
 from server.store.ids import new_id
-from server.store.tables import child, delivery, guardian, movement, site
+from server.store.tables import child, delivery, guardian, guardianship, movement, site
+from server.timeline import TimeSource
 
 log = logging.getLogger(__name__)
 
 FIRST_RETRY_S = 30
 LAST_RETRY_S = 3600
+CORRECTION_WAIT_S = 2.0
+
+_UNDONE_MAYBE_SENT = "undone, perhaps sent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +77,11 @@ def send_next(
     store: Store, transports: Mapping[str, Transport], catalogues: Catalogues, clock: Clock, rules: DispatchRules
 ) -> bool:
     """Carry out the next due delivery; return whether there was one, and so maybe more."""
-    lease = new_id()
-    delivery_id = _claim(store, lease, clock.read().wall_ms, rules)
-    if delivery_id is None:
+    claim = _claim(store, clock.read().wall_ms, rules)
+    if claim is None:
         return False
-    result = _attempt(store, delivery_id, transports, catalogues, clock, rules)
-    _settle(store, delivery_id, lease, result, clock.read().wall_ms)
+    result = _attempt(store, claim, transports, catalogues, clock, rules)
+    _settle(store, claim, result, clock.read().wall_ms)
     return True
 
 
@@ -87,9 +90,19 @@ def retry_after_s(attempts: int) -> float:
     return float(min(FIRST_RETRY_S * 2 ** min(attempts - 1, 10), LAST_RETRY_S))
 
 
-def _claim(store: Store, lease: str, now_ms: int, rules: DispatchRules) -> str | None:
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A delivery under our lease."""
+
+    delivery: str
+    lease: str
+    maybe_sent: bool
+    """Another dispatcher held it and never said what became of it."""
+
+
+def _claim(store: Store, now_ms: int, rules: DispatchRules) -> _Claim | None:
     due = (
-        select(delivery.c.id)
+        select(delivery.c.id, delivery.c.leased_until_ms)
         .where(
             delivery.c.state == "queued",
             delivery.c.due_at_ms <= now_ms,
@@ -102,29 +115,55 @@ def _claim(store: Store, lease: str, now_ms: int, rules: DispatchRules) -> str |
         if conn.execute(due).first() is None:
             return None
     with store.write() as conn:
-        delivery_id = conn.execute(due).scalar_one_or_none()
-        if delivery_id is not None:
-            conn.execute(
-                update(delivery)
-                .where(delivery.c.id == delivery_id)
-                .values(
-                    lease=lease, leased_until_ms=now_ms + round(rules.lease_s * 1000), attempts=delivery.c.attempts + 1
-                )
-            )
-        return delivery_id
+        row = conn.execute(due).one_or_none()
+        if row is None:
+            return None
+        lease, until_ms = new_id(), now_ms + round(rules.lease_s * 1000)
+        conn.execute(
+            update(delivery)
+            .where(delivery.c.id == row.id)
+            .values(lease=lease, leased_until_ms=until_ms, attempts=delivery.c.attempts + 1)
+        )
+        return _Claim(delivery=row.id, lease=lease, maybe_sent=row.leased_until_ms is not None)
 
 
 def _attempt(
     store: Store,
-    delivery_id: str,
+    claim: _Claim,
     transports: Mapping[str, Transport],
     catalogues: Catalogues,
     clock: Clock,
     rules: DispatchRules,
 ) -> Result:
     now_ms = clock.read().wall_ms
+    row = _read(store, claim.delivery)
+    verdict = _before_sending(row, now_ms, rules, maybe_sent=claim.maybe_sent)
+    if verdict is not None:
+        return verdict
+    notice = Notice(
+        delivery_id=row.id,
+        topic=row.topic,
+        direction=Direction(row.direction),
+        at_ms=row.at_ms,
+        settled=row.at_source != TimeSource.UNSETTLED,
+        site_name=row.site_name,
+        child_name=row.child_name,
+        address=row.email,
+    )
+    message = render(notice, catalogues[Language(row.language)], now_ms=now_ms, late_after_s=rules.late_after_s)
+    try:
+        return Sent(transports[row.channel].send(message))
+    except TransportError as error:
+        if error.permanent:
+            return Failed(error.reason, error.address_refused)
+        return Later(error.reason, error.retry_after_s or retry_after_s(row.attempts))
+
+
+def _read(store: Store, delivery_id: str) -> Any:
+    """Return a delivery with all that it speaks of; `corrects_*` tell of the notice that a correction is about."""
+    corrected = delivery.alias()
     with store.read() as conn:
-        row = conn.execute(
+        return conn.execute(
             select(
                 delivery.c.id,
                 delivery.c.topic,
@@ -140,54 +179,63 @@ def _attempt(
                 guardian.c.language,
                 guardian.c.consented_at_ms,
                 guardian.c.suspended_at_ms,
+                guardianship.c.child_id.label("guards"),
+                corrected.c.state.label("corrects_state"),
+                corrected.c.reason.label("corrects_reason"),
             )
             .join(movement, movement.c.id == delivery.c.movement_id)
             .join(site, site.c.id == movement.c.site_id)
             .join(child, child.c.id == movement.c.child_id)
             .join(guardian, guardian.c.id == delivery.c.guardian_id)
+            .outerjoin(
+                guardianship, (guardianship.c.guardian_id == guardian.c.id) & (guardianship.c.child_id == child.c.id)
+            )
+            .outerjoin(
+                corrected,
+                (corrected.c.movement_id == delivery.c.movement_id)
+                & (corrected.c.guardian_id == delivery.c.guardian_id)
+                & (corrected.c.channel == delivery.c.channel)
+                & (corrected.c.topic == MOVED)
+                & (delivery.c.topic == UNDONE),
+            )
             .where(delivery.c.id == delivery_id)
         ).one()
-    refusal = _not_to_be_sent(row, now_ms, rules)
-    if refusal is not None:
-        return Dropped(refusal)
-    notice = Notice(
-        delivery_id=row.id,
-        topic=row.topic,
-        direction=Direction(row.direction),
-        at_ms=row.at_ms,
-        settled=row.at_source != "unsettled",
-        site_name=row.site_name,
-        child_name=row.child_name,
-        address=row.email,
-    )
-    message = render(notice, catalogues[Language(row.language)], now_ms=now_ms, late_after_s=rules.late_after_s)
-    try:
-        return Sent(transports[row.channel].send(message))
-    except TransportError as error:
-        if error.permanent:
-            return Failed(error.reason, error.address_refused)
-        return Later(error.reason, error.retry_after_s or retry_after_s(row.attempts))
 
 
-def _not_to_be_sent(row: Any, now_ms: int, rules: DispatchRules) -> str | None:
-    """Return why a delivery that was queued is no longer wanted, or None."""
-    if row.consented_at_ms is None:
-        return "consent withdrawn"
-    if row.suspended_at_ms is not None:
-        return "address suspended"
-    if row.topic == MOVED and row.undone_at_ms is not None:
-        return "undone"
-    if now_ms - row.at_ms > rules.give_up_after_s * 1000:
-        return "too old"
-    return None
+def _before_sending(row: Any, now_ms: int, rules: DispatchRules, *, maybe_sent: bool) -> Dropped | Later | None:
+    """Return why a delivery that was queued is not to be sent, or not yet; None when it is."""
+    gone = {
+        "consent withdrawn": row.consented_at_ms is None,
+        "guardian no more": row.guards is None,
+        "address suspended": row.suspended_at_ms is not None,
+        "too old": now_ms - row.at_ms > rules.give_up_after_s * 1000,
+    }
+    for reason, holds in gone.items():
+        if holds:
+            return Dropped(reason)
+    if row.topic == MOVED:
+        if row.undone_at_ms is None:
+            return None
+        return Dropped(_UNDONE_MAYBE_SENT if maybe_sent else "undone")
+    if row.corrects_state == "queued":  # its fate is not known yet, and a correction must not come first
+        return Later("notice not settled", CORRECTION_WAIT_S)
+    if row.corrects_state == "sent" or row.corrects_reason == _UNDONE_MAYBE_SENT:
+        return None
+    return Dropped("nothing to correct")
 
 
-def _settle(store: Store, delivery_id: str, lease: str, result: Result, now_ms: int) -> None:
+def _settle(store: Store, claim: _Claim, result: Result, now_ms: int) -> None:
     """Write down what became of an attempt, unless its lease has passed to another dispatcher meanwhile."""
     free = {"lease": None, "leased_until_ms": None}
     match result:
         case Sent(provider_id):
-            values: dict[str, Any] = {"state": "sent", "settled_at_ms": now_ms, "provider_id": provider_id, **free}
+            values: dict[str, Any] = {
+                "state": "sent",
+                "settled_at_ms": now_ms,
+                "provider_id": provider_id,
+                "reason": None,
+                **free,
+            }
         case Dropped(reason):
             values = {"state": "cancelled", "settled_at_ms": now_ms, "reason": reason, **free}
         case Failed(reason, _):
@@ -196,11 +244,23 @@ def _settle(store: Store, delivery_id: str, lease: str, result: Result, now_ms: 
             values = {"due_at_ms": now_ms + round(after_s * 1000), "reason": reason, **free}
         case _:
             assert_never(result)
+    ours = (delivery.c.id == claim.delivery) & (delivery.c.lease == claim.lease)
     with store.write() as conn:
-        held = conn.execute(
-            update(delivery).where(delivery.c.id == delivery_id, delivery.c.lease == lease).values(**values)
-        )
-        if isinstance(result, Failed) and result.address_refused and held.rowcount:
-            whose = select(delivery.c.guardian_id).where(delivery.c.id == delivery_id).scalar_subquery()
+        whose = conn.execute(select(delivery.c.guardian_id).where(ours)).scalar_one_or_none()
+        if whose is not None:
+            conn.execute(update(delivery).where(ours).values(**values))
+        suspends = whose is not None and isinstance(result, Failed) and result.address_refused
+        if suspends:
             conn.execute(update(guardian).where(guardian.c.id == whose).values(suspended_at_ms=now_ms))
-    log.info("delivery settled id=%s result=%s", delivery_id, type(result).__name__.lower())
+    if whose is None:
+        log.warning("lease lost id=%s", claim.delivery)
+        return
+    level = logging.WARNING if isinstance(result, Failed | Later) else logging.INFO
+    log.log(level, "delivery settled id=%s %s", claim.delivery, _told(result))
+    if suspends:
+        log.warning("address suspended guardian=%s", whose)
+
+
+def _told(result: Result) -> str:
+    name = type(result).__name__.lower()
+    return f"result={name}" if isinstance(result, Sent) else f"result={name} reason={result.reason!r}"

@@ -1,6 +1,7 @@
 """E-mail through any SMTP server, one connection kept for a burst."""
 
 import contextlib
+import re
 import smtplib
 import ssl
 import time
@@ -14,6 +15,12 @@ from server.errors import TransportError
 from server.notify.transport import Message
 
 KEEP_S = 20.0
+RECONNECT_S = 60.0
+"""A mail server that is down says nothing of the message: soon after it is back, all that waited is sent."""
+
+_STATUS = re.compile(rb"\s*5\.(\d{1,3}\.\d{1,3})")
+_ADDRESS_STATUS = re.compile(rb"1\.\d+|2\.1")  # RFC 3463: no such address; mailbox disabled (a full one is not)
+_ADDRESS_CODES = frozenset({550, 551, 553})  # RFC 5321, section 4.2.2, of servers without enhanced codes
 
 
 class MailTransport:
@@ -34,15 +41,14 @@ class MailTransport:
         try:
             self._with_connection(lambda smtp: smtp.send_message(mail, to_addrs=[message.address]))
         except smtplib.SMTPRecipientsRefused as error:
-            code, _ = next(iter(error.recipients.values()))
-            raise TransportError(
-                f"recipient refused with {code}", permanent=code >= 500, address_refused=code >= 500
-            ) from error
+            code, said = next(iter(error.recipients.values()))
+            gone = is_address_refused(code, said)
+            raise TransportError(f"recipient refused with {code}", permanent=gone, address_refused=gone) from error
         except smtplib.SMTPDataError as error:
             raise TransportError(f"message refused with {error.smtp_code}", permanent=error.smtp_code >= 500) from error
         except (smtplib.SMTPException, OSError) as error:
             self.close()
-            raise TransportError(type(error).__name__, permanent=False) from error
+            raise TransportError(type(error).__name__, permanent=False, retry_after_s=RECONNECT_S) from error
         return str(mail["Message-ID"])
 
     def rest(self) -> None:
@@ -87,15 +93,32 @@ class MailTransport:
     def _compose(self, message: Message) -> EmailMessage:
         mail = EmailMessage()
         domain = parseaddr(self._settings.sender)[1].rpartition("@")[2]
+        # The header parser answers a malformed address with either of these.
         try:
             mail["From"] = self._settings.sender
+        except (ValueError, IndexError) as error:
+            raise TransportError("sender malformed", permanent=False) from error
+        try:
             mail["To"] = message.address
-            mail["Subject"] = message.subject
-        except (ValueError, IndexError) as error:  # the header parser's answers to a malformed address
-            raise TransportError("address or sender malformed", permanent=True, address_refused=True) from error
+        except (ValueError, IndexError) as error:
+            raise TransportError("address malformed", permanent=True, address_refused=True) from error
+        mail["Subject"] = " ".join(message.subject.split())  # a header is one line, whatever a name holds
         mail["Date"] = format_datetime(now(self._clock))
         mail["Message-ID"] = f"<{message.delivery_id}@{domain}>"
         mail["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
+        mail.set_content(message.body, cte="base64")  # passes every server, 8BITMIME or not
         mail["Content-Language"] = message.language
-        mail.set_content(message.body)
         return mail
+
+
+def is_address_refused(code: int, said: bytes) -> bool:
+    """Say whether an SMTP reply to a recipient is about that address for good.
+
+    A relay that refuses us (5.7.x) refuses everybody: that is ours to mend, and no guardian loses notices by it.
+    """
+    if code < 500:
+        return False
+    enhanced = _STATUS.match(said)
+    if enhanced is None:
+        return code in _ADDRESS_CODES
+    return _ADDRESS_STATUS.fullmatch(enhanced[1]) is not None

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from attendance.presence import Movement, in_order, repeats
+from attendance.presence import SAME_MOVEMENT_MS, Movement, in_order, repeats
 from attendance.records import Direction
 from server.store.ids import new_id
 from server.store.tables import delivery, guardian, guardianship, movement, site
@@ -37,19 +37,24 @@ def queue_moved(conn: Connection, movement_ids: Iterable[str], now_ms: int) -> i
 
 
 def queue_undone(conn: Connection, movement_id: str, now_ms: int) -> int:
-    """Cancel what was not sent of a movement that was taken back; queue a correction of what was, return how many."""
+    """Cancel what was not sent of a movement that was taken back; queue a correction of what was, return how many.
+
+    What is leased may have been sent, even by a dispatcher that is dead: it gets a correction, which waits until the
+    dispatcher knows more. Another read of the same walk, not told because this one was, is told now.
+    """
     row = conn.execute(select(movement).where(movement.c.id == movement_id)).one_or_none()
     if row is None:
         return 0
     mine = (delivery.c.movement_id == movement_id) & (delivery.c.topic == MOVED)
-    not_leased = delivery.c.leased_until_ms.is_(None) | (delivery.c.leased_until_ms < now_ms)
     conn.execute(
         update(delivery)
-        .where(mine, delivery.c.state == "queued", not_leased)
+        .where(mine, delivery.c.state == "queued", delivery.c.leased_until_ms.is_(None))
         .values(state="cancelled", settled_at_ms=now_ms, reason="undone")
     )
     told = conn.execute(select(delivery.c.guardian_id).where(mine, delivery.c.state.in_(("queued", "sent")))).scalars()
-    return _queue(conn, row, UNDONE, told.all(), now_ms=now_ms, due_at_ms=now_ms)
+    corrections = _queue(conn, row, UNDONE, told.all(), now_ms=now_ms, due_at_ms=now_ms)
+    queue_moved(conn, _other_reads(conn, row), now_ms)
+    return corrections
 
 
 def _consenting(conn: Connection, child_id: str) -> Sequence[str]:
@@ -93,6 +98,25 @@ def _queue(
     if rows:
         conn.execute(insert(delivery), rows)
     return len(rows)
+
+
+def _other_reads(conn: Connection, moved: Row[Any]) -> Sequence[str]:
+    """Return the movements that may be of the same walk through the door."""
+    near = movement.c.at_ms.between(moved.at_ms - SAME_MOVEMENT_MS, moved.at_ms + SAME_MOVEMENT_MS)
+    return (
+        conn.execute(
+            select(movement.c.id).where(
+                movement.c.child_id == moved.child_id,
+                movement.c.day == moved.day,
+                movement.c.site_id == moved.site_id,
+                movement.c.direction == moved.direction,
+                movement.c.id != moved.id,
+                near,
+            )
+        )
+        .scalars()
+        .all()
+    )
 
 
 def _told_already(conn: Connection, moved: Row[Any]) -> bool:
