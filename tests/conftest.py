@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from hypothesis import HealthCheck, settings
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 # No test fails because a machine is slow. What else Hypothesis chooses, as for CI, stays.
 settings.register_profile("untimed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
+EXPECT_MS = 20_000
+"""How long `expect` waits for what must come: no test fails because a machine is slow."""
 CHROMIUM = Path("/usr/bin/chromium")
 # As root and off the network: no sandbox, and nothing that looks up hosts of its own.
 CHROMIUM_ARGUMENTS = [
@@ -41,6 +43,7 @@ def browser() -> Iterator[Browser]:
     """Debian's chromium, headless; a test makes its own context and closes it."""
     if not CHROMIUM.exists():
         pytest.fail(f"{CHROMIUM} is missing: sudo apt-get install --no-install-recommends chromium", pytrace=False)
+    expect.set_options(timeout=EXPECT_MS)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
         yield chromium
