@@ -38,9 +38,9 @@ def run(*, quick: bool) -> list[Row]:
     wrong = Counter[str]()
     rows = _photographs()
     rows += _hard_frames(6 if quick else 70, wrong)
-    rows += _sequences(24 if quick else 120, wrong)
+    rows += _sequences(20 if quick else 120, wrong)
     rows += _idle(150 if quick else 900)
-    hostile = 1_000 if quick else 20_000
+    hostile = 500 if quick else 20_000
     wrong["hostile"] += _count_accepted(hostile)
     rows.append(measured(f"wrong tokens accepted, {hostile} hostile or empty frames", wrong["hostile"], "", bar=0))
     rows.append(measured("wrong tokens accepted, all other frames", wrong["frames"], "", bar=0))
