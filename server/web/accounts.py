@@ -17,10 +17,10 @@ from sqlalchemy.exc import IntegrityError
 
 from attendance.catalogue import Language
 from server.errors import ServerError
+from server.sites import find_site
 from server.store import tables
 from server.store.engine import Store
 from server.store.ids import new_id
-from server.web.sites import find_site
 
 PASSWORD_LENGTH = 10
 _LONGEST_LOGIN = 60
@@ -183,7 +183,8 @@ def _site_id(conn: Connection, role: Role, site_code: str | None) -> str | None:
     site = find_site(conn, site_code)
     if site is None:
         raise AccountRefused(Refusal.SITE_UNKNOWN)
-    return site.id
+    site_id: str = site.id
+    return site_id
 
 
 def _id_of(conn: Connection, login: str) -> str:

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from attendance.clock import JST, from_ms
 from attendance.roster import Mark
 from server.headcount import Expected, Moved, headcount
 from server.web.doors import Door, doors
-from server.web.sites import Site
 
 NEW_MS = 60_000
 """How long an arrival is marked as just come."""
@@ -78,8 +78,8 @@ class Board:
     kiosks: tuple[Kiosk, ...]
 
 
-def read_board(conn: Connection, site: Site, at_ms: int) -> Board:
-    """Return what to show of a site now."""
+def read_board(conn: Connection, site: Row[Any], at_ms: int) -> Board:
+    """Return what to show of a site, a row of its table, now."""
     now = headcount(conn, site.id, at_ms)
     return Board(
         at=hh_mm(at_ms),

@@ -15,9 +15,9 @@ from attendance.clock import Clock
 from server import services as parts
 from server.config import ServerSettings
 from server.keys import load_secrets
+from server.sites import find_site
 from server.store.engine import Store
 from server.web.session import configure_session, current_account, session_account
-from server.web.sites import find_site
 from server.web.watch import Changes, Watcher
 
 HEARTBEAT_S = 10.0

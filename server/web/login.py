@@ -1,4 +1,6 @@
-"""Logging in and out, and the choice of language."""
+"""Logging in and out, the choice of language, and the answers when something cannot be shown."""
+
+import logging
 
 from flask import g, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
@@ -6,11 +8,13 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import NotFound, TooManyRequests
 
 from server.audit import record
+from server.errors import StoreError
 from server.services import services
 from server.web.accounts import normal_login, sign_in
 from server.web.pages import limiter, pages
 from server.web.session import begin_session, end_session
 
+_log = logging.getLogger(__name__)
 _WRONG_STATUS = 403
 
 
@@ -72,7 +76,14 @@ def _wait(_: TooManyRequests) -> ResponseReturnValue:
 
 @pages.errorhandler(NotFound)
 def _nothing_here(_: NotFound) -> ResponseReturnValue:
-    return render_template("missing.html"), NotFound.code
+    return render_template("message.html", title="web.missing.title", text="web.missing.text"), NotFound.code
+
+
+@pages.errorhandler(StoreError)
+def _store_away(error: StoreError) -> ResponseReturnValue:
+    """The database is busy, full or gone: the person is told to wait, the log says why."""
+    _log.error("store not usable reason=%s", error)
+    return render_template("message.html", title="web.broken.title", text="web.broken.text"), 503
 
 
 def _form(message: str = "") -> str:

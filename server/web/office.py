@@ -1,22 +1,24 @@
 """The start page: the office sees all sites today; staff of one site go straight to it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
+from sqlalchemy import Row
 
 from attendance.clock import from_ms, local_day
 from server.services import services
+from server.sites import all_sites
 from server.web.board import read_board
 from server.web.pages import account, day_text, pages
-from server.web.sites import Site, all_sites
 
 
 @dataclass(frozen=True, slots=True)
 class SiteToday:
     """What the office sees of a site: numbers, no names."""
 
-    site: Site
+    site: Row[Any]
     present: int
     late: int
     waiting: int

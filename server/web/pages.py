@@ -4,6 +4,7 @@ import hashlib
 from datetime import date, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from babel.dates import format_skeleton
@@ -13,6 +14,7 @@ from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_wtf.csrf import CSRFProtect
 from markupsafe import Markup
+from sqlalchemy import Row
 from werkzeug.exceptions import NotFound
 
 from attendance.catalogue import Catalogue, Language
@@ -21,9 +23,9 @@ from attendance.roster import ANIMAL_EMOJI, COLOUR_HEX, Mark
 from server.catalogues import catalogues
 from server.config import ServerSettings
 from server.services import services
+from server.sites import find_site
 from server.web.accounts import Account
 from server.web.session import session_account
-from server.web.sites import Site, find_site
 
 _STATIC = Path(__file__).parent / "static"
 _OPEN_TO_ALL = frozenset({"web.log_in", "web.choose_language", "web.static"})
@@ -39,7 +41,7 @@ def account() -> Account:
     return found
 
 
-def site_or_404(code: str) -> Site:
+def site_or_404(code: str) -> Row[Any]:
     """Return the site of an address. Raises: NotFound alike for no such site and for one this account may not see."""
     with services().store.read() as conn:
         site = find_site(conn, code) if account().may_see(code) else None

@@ -1,10 +1,12 @@
 """The main screen: who is in at a site now; the page, the part of it that is asked for again, and the same as JSON."""
 
 import hashlib
+from typing import Any
 
 import msgspec
 from flask import Response, make_response, render_template, request
 from flask.typing import ResponseReturnValue
+from sqlalchemy import Row
 
 from attendance.clock import from_ms, local_day
 from server.audit import record
@@ -12,7 +14,6 @@ from server.services import services
 from server.web.board import Board, read_board
 from server.web.pages import account, catalogue, day_text, live_origin, pages, site_or_404
 from server.web.session import first_view
-from server.web.sites import Site
 
 
 @pages.get("/site/<code>")
@@ -61,7 +62,7 @@ def now_json(code: str) -> ResponseReturnValue:
     }
 
 
-def _board(site: Site, at_ms: int) -> Board:
+def _board(site: Row[Any], at_ms: int) -> Board:
     with services().store.read() as conn:
         return read_board(conn, site, at_ms)
 
@@ -72,7 +73,7 @@ def _tag(board: Board) -> str:
     return hashlib.sha256(shown).hexdigest()[:24]
 
 
-def _audit_once(site: Site, at_ms: int) -> None:
+def _audit_once(site: Row[Any], at_ms: int) -> None:
     """Record that this session looked at the names of a site, once a day and not at each look of a screen."""
     if first_view(site.code, local_day(from_ms(at_ms)).isoformat()):
         with services().store.write() as conn:

@@ -17,25 +17,10 @@ from server.web.live import create_live_app
 from tests.server import factories as make
 from tests.server import web_site as web
 
-PATIENCE_MS = 8_000
+pytestmark = pytest.mark.usefixtures("quick_passwords")
+
+PATIENCE_MS = 20_000
 SIZES = {"phone": (390, 844), "tablet": (1024, 768), "tablet-upright": (768, 1024)}
-# Letters that are not in JIS X 0208 among them, and names that are alike.
-CHILDREN = [
-    ("青木 はると", "あおき はると", "bear", "red"),
-    ("石井 ひまり", "いしい ひまり", "cat", "yellow"),
-    ("上田 みなと", "うえだ みなと", "frog", "green"),
-    ("大﨑 ゆい", "おおさき ゆい", "rabbit", "pink"),
-    ("加藤 そうた", "かとう そうた", "lion", "orange"),
-    ("木村 つむぎ", "きむら つむぎ", "penguin", "blue"),
-    ("佐藤 あおい", "さとう あおい", "panda", "purple"),
-    ("佐藤 あおと", "さとう あおと", "owl", "navy"),
-    ("鈴木 りん", "すずき りん", "dog", "blue"),
-    ("髙橋 さくら", "たかはし さくら", "squirrel", "green"),
-    ("グエン ティ マイ", "ぐえん てぃ まい", "whale", "navy"),
-    ("中村 いつき", "なかむら いつき", "tiger", "yellow"),
-    ("林 ことは", "はやし ことは", "koala", "purple"),
-    ("渡邉 かいと", "わたなべ かいと", "turtle", "red"),
-]
 
 
 @dataclass(frozen=True)
@@ -62,7 +47,7 @@ def site(store: Store, store_url: str, tmp_path: Path) -> Iterator[Site]:
     row = make.site(store, code="MIDORI", name="みどり児童クラブ")
     children = [
         make.child(store, at=row.id, name=name, kana=kana, animal=animal, colour=colour).id
-        for name, kana, animal, colour in sorted(CHILDREN, key=lambda each: each[1])
+        for name, kana, animal, colour in sorted(web.CHILDREN, key=lambda each: each[1])
     ]
     for number, child in enumerate(children[:8]):
         minutes = 75 - 7 * number

@@ -22,6 +22,8 @@ from server.store.engine import Store
 from tests.server import factories as make
 from tests.server import web_site as web
 
+pytestmark = pytest.mark.usefixtures("quick_passwords")
+
 MM_PER_CSS_PX = 25.4 / 96
 SCALE = 3
 TOLERANCE_MM = 0.3
@@ -32,11 +34,8 @@ def tokens(store: Store) -> list[str]:
     """The tokens of 13 children of site A, by kana: a full sheet and a begun one."""
     site = make.site(store, code="A", name="みどり児童クラブ")
     drawn = [CardToken.new() for _ in range(13)]
-    names = [("髙橋 さくら", "たかはし さくら"), ("グエン ティ マイ", "ぐえん てぃ まい")]
-    for number, token in enumerate(drawn):
-        name, _ = names[number % 2]
-        mark = {"animal": ["cat", "bear", "whale"][number % 3], "colour": ["red", "blue", "yellow"][number % 3]}
-        child = make.child(store, at=site.id, name=name, kana=f"{number:02} {names[number % 2][1]}", **mark)
+    for token, (name, kana, animal, colour) in zip(drawn, web.CHILDREN, strict=False):
+        child = make.child(store, at=site.id, name=name, kana=kana, animal=animal, colour=colour)
         make.card(store, child_id=child.id, token=token)
     web.add_login(store, "hana", site="A")
     return [token.text for token in drawn]
@@ -75,7 +74,7 @@ def sheet(browser: Browser, app: Flask, tokens: list[str]) -> Iterator[Page]:
 
 def codes(page: Page) -> list[zxingcpp.Barcode]:
     picture = Image.open(BytesIO(page.screenshot(full_page=True))).convert("L")
-    return list(zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormat.QRCode))
+    return list(zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)))
 
 
 def test_every_printed_code_reads_back_as_its_token(sheet: Page, tokens: list[str]) -> None:

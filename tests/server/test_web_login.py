@@ -13,6 +13,8 @@ from server.web.accounts import disable_account, set_password
 from tests.server import factories as make
 from tests.server import web_site as web
 
+pytestmark = pytest.mark.usefixtures("quick_passwords")
+
 HTTPS = "https://tadaima.example.jp"
 
 

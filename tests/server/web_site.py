@@ -7,12 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from wsgiref.types import WSGIApplication
 
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Row
 from werkzeug.serving import make_server
 from werkzeug.test import TestResponse
 
@@ -24,13 +22,29 @@ from server.keys import make_secrets
 from server.store.engine import Store
 from server.web import register
 from server.web.accounts import Role, add_account
-from tests.server import factories as make
 
 PASSWORD = "four plain words here"
 AFTERNOON = datetime(2026, 4, 15, 7, 0, tzinfo=UTC)
 """16:00 in Japan on a Wednesday, past the time by which children are expected."""
 AFTERNOON_MS = round(AFTERNOON.timestamp() * 1000)
 MINUTE_MS = 60_000
+# Letters that are not in JIS X 0208 among them, and names that are alike.
+CHILDREN = [
+    ("青木 はると", "あおき はると", "bear", "red"),
+    ("石井 ひまり", "いしい ひまり", "cat", "yellow"),
+    ("上田 みなと", "うえだ みなと", "frog", "green"),
+    ("大﨑 ゆい", "おおさき ゆい", "rabbit", "pink"),
+    ("加藤 そうた", "かとう そうた", "lion", "orange"),
+    ("木村 つむぎ", "きむら つむぎ", "penguin", "blue"),
+    ("佐藤 あおい", "さとう あおい", "panda", "purple"),
+    ("佐藤 あおと", "さとう あおと", "owl", "navy"),
+    ("鈴木 りん", "すずき りん", "dog", "blue"),
+    ("髙橋 さくら", "たかはし さくら", "squirrel", "green"),
+    ("グエン ティ マイ", "ぐえん てぃ まい", "whale", "navy"),
+    ("中村 いつき", "なかむら いつき", "tiger", "yellow"),
+    ("林 ことは", "はやし ことは", "koala", "purple"),
+    ("渡邉 かいと", "わたなべ かいと", "turtle", "red"),
+]
 
 
 def pages(store: Store, settings: ServerSettings, clock: Clock | None = None) -> Flask:
@@ -64,20 +78,6 @@ def csrf_token(page: TestResponse) -> str:
 def log_in(client: FlaskClient, login: str, password: str = PASSWORD, **fields: str) -> TestResponse:
     form = {"csrf_token": csrf_token(client.get("/login")), "login": login, "password": password}
     return client.post("/login", data=form | fields)
-
-
-def present(store: Store, site: Row[Any], *, minutes: int = 30, **values: Any) -> Row[Any]:
-    """A child of the site who came `minutes` before 16:00 and is in."""
-    child = make.child(store, at=site.id, **values)
-    make.movement(store, site_id=site.id, child_id=child.id, at_ms=AFTERNOON_MS - minutes * MINUTE_MS)
-    return child
-
-
-def left(store: Store, site: Row[Any], **values: Any) -> Row[Any]:
-    """A child of the site who came and went ten minutes before 16:00."""
-    child = present(store, site, minutes=60, **values)
-    make.movement(store, site_id=site.id, child_id=child.id, direction="exit", at_ms=AFTERNOON_MS - 10 * MINUTE_MS)
-    return child
 
 
 @contextmanager
