@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import requests
@@ -42,6 +43,7 @@ def uplink_to(
 class Kiosk:
     """Everything of one kiosk that sync has to do with."""
 
+    name: str
     folder: Path
     clock: ManualClock
     journal: Journal
@@ -60,7 +62,7 @@ class Kiosk:
     def reopen(self) -> None:
         """The door process dies and begins a new session."""
         self.journal.close()
-        self.journal = open_journal(self.folder, self.clock)
+        self.journal = open_journal(self.folder, self.clock, kiosk=self.name)
 
     def held(self) -> dict[str, list[JournalLine]]:
         return {head.session: self.reader.read(head.session, 0, -1) for head in self.reader.heads()}
@@ -73,16 +75,18 @@ class Kiosk:
         raise AssertionError("sync does not come to rest")
 
 
-def open_journal(folder: Path, clock: Clock) -> Journal:
-    return Journal.open(folder / "journal.db", kiosk="kiosk-1", clock=clock, boot=BOOT, app="test", key_id="k" * 32)
+def open_journal(folder: Path, clock: Clock, *, kiosk: str = "kiosk-1") -> Journal:
+    return Journal.open(folder / "journal.db", kiosk=kiosk, clock=clock, boot=BOOT, app="test", key_id="k" * 32)
 
 
 @contextmanager
-def kiosk_at(folder: Path, url: str, *, timeout: Timeout = QUICK) -> Iterator[Kiosk]:
-    clock = ManualClock(NOON)
-    journal, reader = open_journal(folder, clock), JournalReader.open(folder / "journal.db")
+def kiosk_at(
+    folder: Path, url: str, *, name: str = "kiosk-1", key: Ed25519PrivateKey = KEY, at: datetime = NOON
+) -> Iterator[Kiosk]:
+    clock = ManualClock(at)
+    journal, reader = open_journal(folder, clock, kiosk=name), JournalReader.open(folder / "journal.db")
     cache = RosterCache.open(folder / "cache.db", boot=BOOT)
-    with uplink_to(url, clock=clock, timeout=timeout) as uplink:
+    with uplink_to(url, key=key, clock=clock) as uplink:
         sync = Sync(
             reader,
             cache,
@@ -94,7 +98,7 @@ def kiosk_at(folder: Path, url: str, *, timeout: Timeout = QUICK) -> Iterator[Ki
             interval_s=5.0,
             jitter=lambda: 0.5,
         )
-        kiosk = Kiosk(folder, clock, journal, reader, cache, sync)
+        kiosk = Kiosk(name, folder, clock, journal, reader, cache, sync)
         try:
             yield kiosk
         finally:

@@ -1,0 +1,162 @@
+"""Kiosk and server meet for the first time: enrolment and sync against `tadaima-server run`, over HTTP alone."""
+
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from attendance.clock import SystemClock, now
+from attendance.names import unseal
+from attendance.presence import fold
+from attendance.records import Direction, Undone
+from kiosk.errors import UplinkError
+from kiosk.identity import load_identity, load_key
+from kiosk.sync import LONGEST_BACKOFF_S
+from provisioning.enrol import enrol
+from provisioning.errors import EnrolmentFailed, EnrolmentTrouble
+from tests.kiosk.sync_parts import KEY, Kiosk, kiosk_at, moved, uplink_to
+
+pytestmark = pytest.mark.xdist_group("real server")
+PATIENCE_S = 60.0
+
+
+class RealServer:
+    """A server with a site and its children in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data = folder / "data"
+        self._command = [str(Path(sys.executable).with_name("tadaima-server")), "--config", str(folder / "server.toml")]
+        self._log = folder / "log"
+        (folder / "server.toml").write_text(f'data_dir = "{self.data}"\n[bind]\nport = 0\n[live]\nport = 0\n')
+        self.command("init")
+        self.command("sites", "add", "sakura", "Sakura")
+        roster = folder / "roster.csv"
+        roster.write_bytes((resources.files("provisioning.demo") / "roster.csv").read_bytes())
+        self.command("roster", "import", str(roster), "--site", "sakura", "--apply")
+        self.start()
+
+    def command(self, *arguments: str) -> str:
+        done = subprocess.run([*self._command, *arguments], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [*self._command, "run", "--only", "web"], stdout=subprocess.PIPE, stderr=log, text=True
+            )
+        assert self._process.stdout is not None
+        self.url = self._address(self._process.stdout)
+
+    def stop(self) -> None:
+        self._process.send_signal(signal.SIGTERM)
+        self._process.communicate(timeout=PATIENCE_S)
+
+    def _address(self, said: IO[str]) -> str:
+        line = said.readline().split()
+        assert line[:1] == ["listening"], self._log.read_text()
+        return line[1].removeprefix("web=")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
+    running = RealServer(tmp_path_factory.mktemp("server"))
+    yield running
+    running.stop()
+
+
+def enrolled(server: RealServer, folder: Path) -> Path:
+    code = server.command("kiosks", "code", "sakura", folder.name).strip()
+    enrol(server.url, code, folder, clock=SystemClock())
+    return folder
+
+
+@contextmanager
+def kiosk_in(folder: Path, url: str) -> Iterator[Kiosk]:
+    """The kiosk that was enrolled in a folder; its clock stands still at now."""
+    name, key, at = load_identity(folder).kiosk, load_key(folder), now(SystemClock())
+    with kiosk_at(folder, url, name=name, key=key, at=at) as kiosk:
+        kiosk.settle()
+        yield kiosk
+
+
+def children(kiosk: Kiosk) -> list[str]:
+    pack = kiosk.cache.sealed_names()
+    assert pack is not None
+    return sorted(unseal(pack, kiosk.names_key.read_bytes()))
+
+
+def present(kiosk: Kiosk) -> set[str]:
+    """Who is in, as the server tells the kiosk at the next question."""
+    kiosk.settle()
+    kiosk.sync.step()
+    part = kiosk.cache.presence()
+    assert part is not None
+    return {child for child, state in fold(part.movements).items() if state.present}
+
+
+def test_a_kiosk_is_enrolled_learns_the_roster_and_brings_its_taps(server: RealServer, tmp_path: Path) -> None:
+    with kiosk_in(enrolled(server, tmp_path / "only"), server.url) as kiosk:
+        came, stayed, left, *_ = children(kiosk)
+        assert kiosk.cache.holder(came) is not None
+        kiosk.append(moved(child=came), moved(child=stayed), moved(child=left))
+        kiosk.append(moved(child=stayed, direction=Direction.EXIT), Undone(seq=4))
+        kiosk.append(moved(child=left, direction=Direction.EXIT))
+        assert present(kiosk) & {came, stayed, left} == {came, stayed}
+        assert kiosk.cache.acks() == kiosk.reader.heads()
+
+
+def test_two_doors_learn_of_each_other(server: RealServer, tmp_path: Path) -> None:
+    with (
+        kiosk_in(enrolled(server, tmp_path / "north"), server.url) as north,
+        kiosk_in(enrolled(server, tmp_path / "south"), server.url) as south,
+    ):
+        child = children(north)[3]
+        north.append(moved(child=child))
+        north.settle()
+        assert child in present(south)
+        assert south.cache.policy().kiosks_at_site >= 2
+
+
+def test_a_server_restored_from_a_backup_asks_for_what_it_lacks(server: RealServer, tmp_path: Path) -> None:
+    folder = enrolled(server, tmp_path / "restored")
+    with kiosk_in(folder, server.url) as kiosk:
+        before, after = children(kiosk)[4:6]
+        kiosk.append(moved(child=before))
+        kiosk.settle()
+        server.stop()
+        shutil.copytree(server.data, tmp_path / "backup")
+        server.start()
+    with kiosk_in(folder, server.url) as kiosk:
+        kiosk.append(moved(child=after))
+        assert {before, after} <= present(kiosk)
+        server.stop()
+        shutil.rmtree(server.data)
+        shutil.copytree(tmp_path / "backup", server.data)
+        server.start()
+    with kiosk_in(folder, server.url) as kiosk:
+        assert {before, after} <= present(kiosk)
+        assert kiosk.cache.acks() == sorted(kiosk.reader.heads())
+
+
+def test_codes_keys_and_revocation_are_the_servers_word(server: RealServer, tmp_path: Path) -> None:
+    with pytest.raises(EnrolmentFailed) as failed:
+        enrol(server.url, "WRONGCODE2", tmp_path / "other", clock=SystemClock())
+    assert failed.value.trouble is EnrolmentTrouble.CODE_REFUSED
+    with uplink_to(server.url, key=KEY) as stranger, pytest.raises(UplinkError) as refused:
+        stranger.state(roster_version="", presence_version="", boot="b")
+    assert refused.value.code == "signature_refused"
+    with kiosk_in(enrolled(server, tmp_path / "stolen"), server.url) as kiosk:
+        assert children(kiosk)
+        server.command("kiosks", "revoke", kiosk.name)
+        assert kiosk.sync.step().wait_s >= LONGEST_BACKOFF_S / 2
+        assert kiosk.cache.sealed_names() is None
+        assert not kiosk.names_key.exists()
+        assert len(kiosk.held()) == 1
