@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Table, delete, insert, select, update
 from attendance.clock import day_bounds, to_ms
 from attendance.roster import Mark, all_marks
 from server.cards import issue
+from server.derive import settle
 from server.roster.check import RosterGuardian, RosterRow
 from server.store.ids import new_id
 from server.store.tables import card, child, enrolment, guardian, guardianship, site, unit
@@ -52,6 +53,7 @@ def apply(conn: Connection, site_id: str, rows: Iterable[RosterRow], now_ms: int
     changes.absent_from_file = len(here - seen)
     if changes.added or changes.changed:
         conn.execute(update(site).where(site.c.id == site_id).values(roster_version=site.c.roster_version + 1))
+        settle(conn, now_ms)  # movements of children who came back with this file
     return changes
 
 
