@@ -19,6 +19,9 @@ _RTC_AGREES_S = 60
 _STATE_KEPT_NS = 10_000_000_000
 
 
+_libc = ctypes.CDLL(None)
+
+
 class _Timex(ctypes.Structure):
     """The kernel's struct timex; 208 bytes on x86-64 and aarch64 (Source: adjtimex(2))."""
 
@@ -57,12 +60,8 @@ class Discipline:
 
 def kernel_discipline() -> Discipline | None:
     """Ask the kernel, without changing anything; None when it does not tell."""
-    try:
-        libc = ctypes.CDLL(None, use_errno=True)
-        timex = _Timex(modes=0)
-        if libc.adjtimex(ctypes.byref(timex)) < 0:
-            return None
-    except (OSError, AttributeError):
+    timex = _Timex(modes=0)
+    if _libc.adjtimex(ctypes.byref(timex)) < 0:
         return None
     # Rounded up: a bound that is too small would be a lie.
     return Discipline(synchronised=not timex.status & _STA_UNSYNC, max_error_ms=-(-timex.maxerror // 1000))
