@@ -1,6 +1,7 @@
 """The outbox: deliveries are queued in the transaction of the movement they tell of, so none is lost or doubled."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +15,9 @@ from server.store.tables import delivery, guardian, guardianship, movement, site
 MAIL = "mail"
 MOVED = "moved"
 UNDONE = "undone"
+_CHUNK = 500
+_Day = tuple[str, str, date]
+"""Child, site and day."""
 
 
 def queue_moved(conn: Connection, movement_ids: Iterable[str], now_ms: int) -> int:
@@ -22,18 +26,23 @@ def queue_moved(conn: Connection, movement_ids: Iterable[str], now_ms: int) -> i
     A notice waits until the child can no longer take the movement back. A second read of one walk through the door is
     not told again.
     """
-    queued = 0
-    for movement_id in movement_ids:
-        moved = conn.execute(
-            select(movement, site.c.undo_s)
-            .join(site, site.c.id == movement.c.site_id)
-            .where(movement.c.id == movement_id, movement.c.undone_at_ms.is_(None))
-        ).one_or_none()
-        if moved is None or _told_already(conn, moved):
+    moved = _standing(conn, list(movement_ids))
+    guardians = _consenting(conn, {row.child_id for row in moved})
+    moved = [row for row in moved if row.child_id in guardians]
+    reads = _reads(conn, moved)
+    told = _told(conn, {read.id for walk in reads.values() for read in walk})
+    rows = []
+    for row in moved:
+        if not told.keys().isdisjoint(_same_walk(reads[_day_of(row)], row.id)):
             continue
-        due_at_ms = min(max(now_ms, moved.at_ms + moved.undo_s * 1000), now_ms + moved.undo_s * 1000)
-        queued += _queue(conn, moved, MOVED, _consenting(conn, moved.child_id), now_ms=now_ms, due_at_ms=due_at_ms)
-    return queued
+        due_at_ms = min(max(now_ms, row.at_ms + row.undo_s * 1000), now_ms + row.undo_s * 1000)
+        mine = told.setdefault(row.id, set())
+        fresh = [each for each in guardians[row.child_id] if each not in mine]
+        mine.update(fresh)
+        rows += [_row(row.id, each, MOVED, now_ms=now_ms, due_at_ms=due_at_ms) for each in fresh]
+    if rows:
+        conn.execute(insert(delivery), rows)
+    return len(rows)
 
 
 def queue_undone(conn: Connection, movement_id: str, now_ms: int) -> int:
@@ -51,53 +60,107 @@ def queue_undone(conn: Connection, movement_id: str, now_ms: int) -> int:
         .where(mine, delivery.c.state == "queued", delivery.c.leased_until_ms.is_(None))
         .values(state="cancelled", settled_at_ms=now_ms, reason="undone")
     )
-    told = conn.execute(select(delivery.c.guardian_id).where(mine, delivery.c.state.in_(("queued", "sent")))).scalars()
-    corrections = _queue(conn, row, UNDONE, told.all(), now_ms=now_ms, due_at_ms=now_ms)
-    queue_moved(conn, _other_reads(conn, row), now_ms)
-    return corrections
-
-
-def _consenting(conn: Connection, child_id: str) -> Sequence[str]:
-    return (
+    told = select(delivery.c.guardian_id).where(mine, delivery.c.state.in_(("queued", "sent")))
+    corrected = select(delivery.c.guardian_id).where(delivery.c.movement_id == movement_id, delivery.c.topic == UNDONE)
+    fresh = sorted(set(conn.execute(told).scalars()) - set(conn.execute(corrected).scalars()))
+    if fresh:
         conn.execute(
-            select(guardian.c.id)
-            .join(guardianship, guardianship.c.guardian_id == guardian.c.id)
+            insert(delivery), [_row(movement_id, each, UNDONE, now_ms=now_ms, due_at_ms=now_ms) for each in fresh]
+        )
+    queue_moved(conn, _other_reads(conn, row), now_ms)
+    return len(fresh)
+
+
+def _standing(conn: Connection, movement_ids: Sequence[str]) -> list[Row[Any]]:
+    """Return the movements that were not taken back, in the order asked for."""
+    found: dict[str, Row[Any]] = {}
+    for some in _chunks(movement_ids):
+        asked = (
+            select(movement, site.c.undo_s)
+            .join(site, site.c.id == movement.c.site_id)
+            .where(movement.c.id.in_(some), movement.c.undone_at_ms.is_(None))
+        )
+        found.update({row.id: row for row in conn.execute(asked)})
+    return [found[each] for each in movement_ids if each in found]
+
+
+def _consenting(conn: Connection, children: Iterable[str]) -> dict[str, list[str]]:
+    """Return the guardians who want notices, by child; children without any are left out."""
+    found: dict[str, list[str]] = {}
+    for some in _chunks(sorted(children)):
+        asked = (
+            select(guardianship.c.child_id, guardian.c.id)
+            .join(guardian, guardian.c.id == guardianship.c.guardian_id)
             .where(
-                guardianship.c.child_id == child_id,
+                guardianship.c.child_id.in_(some),
                 guardian.c.consented_at_ms.is_not(None),
                 guardian.c.suspended_at_ms.is_(None),
             )
+            .order_by(guardian.c.id)
         )
-        .scalars()
-        .all()
-    )
+        for child_id, guardian_id in conn.execute(asked):
+            found.setdefault(child_id, []).append(guardian_id)
+    return found
 
 
-def _queue(
-    conn: Connection, moved: Row[Any], topic: str, guardians: Iterable[str], *, now_ms: int, due_at_ms: int
-) -> int:
-    held = set(
-        conn.execute(
-            select(delivery.c.guardian_id).where(delivery.c.movement_id == moved.id, delivery.c.topic == topic)
-        ).scalars()
-    )
-    rows = [
-        {
-            "id": new_id(),
-            "movement_id": moved.id,
-            "guardian_id": guardian_id,
-            "topic": topic,
-            "channel": MAIL,
-            "state": "queued",
-            "queued_at_ms": now_ms,
-            "due_at_ms": due_at_ms,
-        }
-        for guardian_id in guardians
-        if guardian_id not in held
-    ]
-    if rows:
-        conn.execute(insert(delivery), rows)
-    return len(rows)
+def _day_of(row: Row[Any]) -> _Day:
+    return row.child_id, row.site_id, row.day
+
+
+def _reads(conn: Connection, moved: Iterable[Row[Any]]) -> dict[_Day, list[Movement]]:
+    """Return all that the children of the movements did on those days at those sites, in order."""
+    wanted = {_day_of(row) for row in moved}
+    found: dict[_Day, list[Movement]] = {each: [] for each in wanted}
+    for site_id, day in sorted({(site_id, day) for _, site_id, day in wanted}):
+        for some in _chunks(sorted(child for child, *rest in wanted if rest == [site_id, day])):
+            asked = select(movement).where(
+                movement.c.child_id.in_(some),
+                movement.c.day == day,
+                movement.c.site_id == site_id,
+                movement.c.undone_at_ms.is_(None),
+            )
+            for row in conn.execute(asked):
+                read = Movement(row.id, row.child_id, Direction(row.direction), row.at_ms)
+                found[_day_of(row)].append(read)
+    return {each: in_order(reads) for each, reads in found.items()}
+
+
+def _told(conn: Connection, movement_ids: Iterable[str]) -> dict[str, set[str]]:
+    """Return who has a notice of which movement."""
+    found: dict[str, set[str]] = {}
+    for some in _chunks(sorted(movement_ids)):
+        asked = select(delivery.c.movement_id, delivery.c.guardian_id).where(
+            delivery.c.movement_id.in_(some), delivery.c.topic == MOVED
+        )
+        for movement_id, guardian_id in conn.execute(asked):
+            found.setdefault(movement_id, set()).add(guardian_id)
+    return found
+
+
+def _same_walk(reads: Sequence[Movement], movement_id: str) -> set[str]:
+    """Return the other reads of a movement's walk through the door, before and after it."""
+    place = next(index for index, read in enumerate(reads) if read.id == movement_id)
+    pairs = pairwise(reads[max(place - 1, 0) : place + 2])
+    return {read.id for pair in pairs if repeats(*pair) for read in pair} - {movement_id}
+
+
+def _row(movement_id: str, guardian_id: str, topic: str, *, now_ms: int, due_at_ms: int) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "movement_id": movement_id,
+        "guardian_id": guardian_id,
+        "topic": topic,
+        "channel": MAIL,
+        "state": "queued",
+        "queued_at_ms": now_ms,
+        "due_at_ms": due_at_ms,
+    }
+
+
+def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Yield parts that fit into one statement."""
+    for start in range(0, len(ids), _CHUNK):
+        yield ids[start : start + _CHUNK]
 
 
 def _other_reads(conn: Connection, moved: Row[Any]) -> Sequence[str]:
@@ -117,25 +180,3 @@ def _other_reads(conn: Connection, moved: Row[Any]) -> Sequence[str]:
         .scalars()
         .all()
     )
-
-
-def _told_already(conn: Connection, moved: Row[Any]) -> bool:
-    """Say whether another read of the same walk through the door has been queued, before or after this one."""
-    rows = conn.execute(
-        select(movement).where(
-            movement.c.child_id == moved.child_id,
-            movement.c.day == moved.day,
-            movement.c.site_id == moved.site_id,
-            movement.c.undone_at_ms.is_(None),
-        )
-    ).all()
-    walk = in_order(
-        Movement(id=row.id, child=row.child_id, direction=Direction(row.direction), at_ms=row.at_ms) for row in rows
-    )
-    place = next(index for index, candidate in enumerate(walk) if candidate.id == moved.id)
-    pairs = pairwise(walk[max(place - 1, 0) : place + 2])
-    same = {read.id for pair in pairs if repeats(*pair) for read in pair} - {moved.id}
-    if not same:
-        return False
-    told = select(delivery.c.id).where(delivery.c.movement_id.in_(same), delivery.c.topic == MOVED).limit(1)
-    return conn.execute(told).first() is not None
