@@ -133,8 +133,7 @@ class FrameSource:
     def open(self) -> None:
         """Take the device and wait for the first frame. Raises: ReaderLost, DriverMissing."""
         capture = self._capture()
-        picture = self._read(capture)
-        if picture is None:
+        if (picture := self._read(capture)) is None:
             capture.release()
             raise ReaderLost(self._reader, f"{self._source} opens but gives no picture")
         self.first_frame_at_ns = self._clock_ns()
@@ -197,8 +196,7 @@ class FrameSource:
     def _play(self, capture: Any) -> str | None:
         """Read a recording at its pace until closed or, unless looping, its end; the fault it ended with."""
         started_at_ns = self.first_frame_at_ns or self._clock_ns()
-        frame_ns = 1e9 / self._pace(capture)
-        number = 1
+        frame_ns, number = 1e9 / self._pace(capture), 1
         while True:
             try:
                 while (picture := self._read(capture)) is not None:

@@ -123,7 +123,7 @@ def test_each_condition_starts_readable(condition: Condition) -> None:
         Pose(defocus_px=8),
         Pose(light=0.01, noise=8),
         Pose(glare=0.5),
-        Pose(thumb=0.5, thumb_at=180),
+        Pose(thumb=0.5, thumb_at=225),
         Pose(size=0.03),
         Pose(yaw=85),
         Pose(x=1.5),
