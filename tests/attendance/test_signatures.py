@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from hypothesis import given
 from hypothesis import strategies as st
 
+from attendance import signatures
 from attendance.errors import SignatureRefused
 from attendance.signatures import key_id, sign, verify
 from tests.attendance.factories import KEY_ID, NOON
@@ -149,6 +150,27 @@ def test_a_changed_parameter_is_refused(old: str, new: str) -> None:
     headers = signed()
     assert old in headers["Signature-Input"]
     headers["Signature-Input"] = headers["Signature-Input"].replace(old, new)
+    with pytest.raises(SignatureRefused):
+        verify("POST", PATH, headers, BODY, find_key=find)
+
+
+@pytest.mark.parametrize(
+    "signed_too_little", [("@method", "@path"), ("@method", "@query"), ("@path", "@query"), ()], ids=repr
+)
+def test_our_own_key_over_less_than_everything_is_refused(
+    signed_too_little: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signatures, "_COMPONENTS", signed_too_little)
+    headers = signed()
+    monkeypatch.undo()
+    with pytest.raises(SignatureRefused):
+        verify("POST", PATH, headers, BODY, find_key=find)
+
+
+def test_our_own_key_for_another_purpose_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(signatures, "TAG", "tadaima-something-else")
+    headers = signed()
+    monkeypatch.undo()
     with pytest.raises(SignatureRefused):
         verify("POST", PATH, headers, BODY, find_key=find)
 

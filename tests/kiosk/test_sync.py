@@ -290,6 +290,19 @@ def test_a_server_that_takes_nothing_does_not_make_the_kiosk_run_hot(kiosk: Kios
         assert not kiosk.sync.step()
 
 
+def test_a_server_that_asks_again_and_again_for_what_it_holds_does_not_make_the_kiosk_run_hot(
+    kiosk: Kiosk, server: ModelServer
+) -> None:
+    kiosk.append(moved(), moved())
+    (first, *_) = kiosk.held()[kiosk.journal.session or ""]
+    offer = OfferResponse((Want(kiosk.journal.session or "", 1),), 1_775_012_400_000, 500, 0, "1", "v")
+    server.once.append(Canned(body=encode(offer)))
+    server.once.append(Canned(body=encode(Receipt(kiosk.journal.session or "", 0, first.hash))))
+    step = kiosk.sync.step()
+    assert step.wakeable
+    assert not step
+
+
 def test_a_want_for_what_we_do_not_hold_is_passed_over(kiosk: Kiosk, server: ModelServer) -> None:
     server.once.append(Canned(body=encode(server_offer("never-ours"))))
     assert not kiosk.sync.step()
