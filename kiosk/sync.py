@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 
 FIRST_BACKOFF_S = 1.0
 LONGEST_BACKOFF_S = 60.0
+ALL_HEADS_S = 300.0
+"""How often sessions are offered of which the server is known to hold everything: a year has hundreds of them, and only
+a server that came back from a backup wants any."""
 LOOK_S = 0.05
 """How often the journal is looked at for new entries: a tap reaches staff within a blink, for microseconds a look."""
 
@@ -79,6 +82,7 @@ class Sync:
         self._delivery = Delivery(journal, server, self._note)
         self._found: dict[Problem, str] = {}
         self._problems: dict[Problem, str] = {}
+        self._all_offered_ns: int | None = None
         self._failures = 0
         self._backoff = Backoff(FIRST_BACKOFF_S, LONGEST_BACKOFF_S)
         self._away: str | None = None
@@ -96,9 +100,15 @@ class Sync:
         return step
 
     def _exchange(self) -> Step:
-        heads, session = self._held()
-        answer = self._server.offer(self._offer(heads, session))
+        held, session = self._held()
+        acks = self._acks()
+        asked_ns = self._clock.read().boot_ns
+        all_due = self._all_offered_ns is None or asked_ns - self._all_offered_ns >= ALL_HEADS_S * 1e9
+        heads = held if all_due else [head for head in held if head not in acks or head.session == session]
+        answer = self._server.offer(self._offer(heads, session, unsent(held, acks)))
         answered = self._clock.read()
+        if all_due:
+            self._all_offered_ns = asked_ns
         self._note_acks(answer, heads)
         more = False
         with self._noting(Problem.JOURNAL_UNREADABLE, JournalError):
@@ -120,11 +130,14 @@ class Sync:
             heads, session = self._journal.heads(), self._journal.session_of_boot(self._boot)
         return heads, session
 
-    def _offer(self, heads: list[Head], session: str | None) -> OfferRequest:
-        acks: list[Head] = []
+    def _acks(self) -> set[Head]:
+        acks: set[Head] = set()
         with self._noting(Problem.CACHE_UNUSABLE, CacheError):
-            acks = self._cache.acks()
-        health = Health(app=self._app, unsent=unsent(heads, acks), problems=tuple(sorted(self._problems)))
+            acks.update(self._cache.acks())
+        return acks
+
+    def _offer(self, heads: list[Head], session: str | None, lacking: int) -> OfferRequest:
+        health = Health(app=self._app, unsent=lacking, problems=tuple(sorted(self._problems)))
         now = KioskNow(session=session, boot=self._boot, at=self._clock.read())
         return OfferRequest(now=now, heads=tuple(heads), health=health)
 
@@ -229,9 +242,10 @@ def run_forever(settings: KioskSettings) -> None:
             identity = identity.at(settings.server_url)
         journal = JournalReader.open(settings.journal_path, busy_timeout_s=settings.journal.busy_timeout_s)
         stack.callback(journal.close)
-        cache = RosterCache.open(settings.cache_path, boot=boot)
+        cache = RosterCache.open(settings.cache_path, boot=boot, busy_timeout_s=settings.journal.busy_timeout_s)
         stack.callback(cache.close)
-        timeout = Timeout(connect_s=min(Timeout().connect_s, settings.sync.timeout_s), read_s=settings.sync.timeout_s)
+        read_s, usual = settings.sync.timeout_s, Timeout()
+        timeout = Timeout(min(usual.connect_s, read_s), read_s, max(usual.whole_s, read_s))
         sync = Sync(
             journal,
             cache,

@@ -14,7 +14,7 @@ from attendance.records import Body, Direction, JournalLine, MadeBy, Moved
 from kiosk.identity import Identity
 from kiosk.journal import Journal, JournalReader
 from kiosk.roster_cache import RosterCache
-from kiosk.sync import Sync
+from kiosk.sync import ALL_HEADS_S, Sync
 from kiosk.uplink import Timeout, Uplink
 from tests.model_server import NOON, ModelServer
 
@@ -68,7 +68,8 @@ class Kiosk:
         return {head.session: self.reader.read(head.session, 0, -1) for head in self.reader.heads()}
 
     def settle(self) -> None:
-        """Step until there is nothing more to do at once."""
+        """Let all heads become due, and step until there is nothing more to do at once."""
+        self.clock.advance(ALL_HEADS_S)
         for _ in range(200):
             if not self.sync.step():
                 return

@@ -10,7 +10,7 @@ from attendance.names import unseal
 from attendance.records import Direction, Head, JournalLine
 from attendance.roster import Animal, Colour, Holder, Mark
 from attendance.wire import ErrorCode, ErrorResponse, OfferResponse, Problem, Receipt, Want, encode
-from kiosk.sync import FIRST_BACKOFF_S, LONGEST_BACKOFF_S
+from kiosk.sync import ALL_HEADS_S, FIRST_BACKOFF_S, LONGEST_BACKOFF_S
 from tests.kiosk.sync_parts import BOOT, Kiosk, kiosk_at, model, moved
 from tests.model_server import BROKEN, NAMES_KEY, PORTAL, Canned, ModelServer
 
@@ -55,6 +55,30 @@ def test_the_offer_tells_clock_boot_session_and_what_is_unsent(kiosk: Kiosk, ser
     assert (first.health.unsent, second.health.unsent) == (3, 0)
     assert first.heads == tuple(kiosk.reader.heads())
     assert first.health.app == "test"
+
+
+def test_sessions_that_the_server_holds_whole_are_offered_now_and_then(kiosk: Kiosk, server: ModelServer) -> None:
+    for _ in range(3):
+        kiosk.reopen()
+    kiosk.settle()
+    everything, running = tuple(kiosk.reader.heads()), kiosk.reader.heads()[-1]
+    kiosk.sync.step()
+    kiosk.clock.advance(ALL_HEADS_S - 1)
+    kiosk.sync.step()
+    kiosk.clock.advance(1)
+    kiosk.sync.step()
+    assert [offer.heads for offer in server.offers[-3:]] == [(running,), (running,), everything]
+
+
+def test_a_session_of_which_something_is_unsent_is_always_offered(kiosk: Kiosk, server: ModelServer) -> None:
+    kiosk.settle()
+    kiosk.append()
+    server.poison = "movement"
+    kiosk.reopen()
+    for _ in range(2):
+        kiosk.sync.step()
+        assert set(server.offers[-1].heads) == set(kiosk.reader.heads())
+        assert server.offers[-1].health.unsent > 0
 
 
 def test_a_backlog_goes_in_batches_and_the_running_session_first(kiosk: Kiosk, server: ModelServer) -> None:
@@ -145,6 +169,7 @@ def test_what_is_acknowledged_shrinks_when_the_server_lost_it(kiosk: Kiosk, serv
     kiosk.settle()
     server.ledger.sessions[kiosk.reader.heads()[0].session] = []
     server.poison = "seq"
+    kiosk.clock.advance(ALL_HEADS_S)
     kiosk.sync.step()
     assert kiosk.cache.acks() == []
 
