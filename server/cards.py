@@ -38,7 +38,7 @@ def revoke_all(conn: Connection, child_id: str, now_ms: int) -> int:
     """Make all cards of a child invalid, e.g. when one was lost; return how many there were."""
     valid = (card.c.child_id == child_id) & card.c.revoked_at_ms.is_(None)
     revoked = conn.execute(update(card).where(valid).values(revoked_at_ms=now_ms)).rowcount
-    _tell_kiosks(conn, child_id)
+    tell_kiosks(conn, child_id)
     return revoked
 
 
@@ -71,10 +71,10 @@ def _insert(conn: Connection, child_id: str, ref: CardRef, now_ms: int, *, token
             issued_at_ms=now_ms,
         )
     )
-    _tell_kiosks(conn, child_id)
+    tell_kiosks(conn, child_id)
 
 
-def _tell_kiosks(conn: Connection, child_id: str) -> None:
+def tell_kiosks(conn: Connection, child_id: str) -> None:
     """Count up the roster version of the child's sites, by which kiosks learn that there is news."""
     sites = select(enrolment.c.site_id).where(enrolment.c.child_id == child_id)
     conn.execute(update(site).where(site.c.id.in_(sites)).values(roster_version=site.c.roster_version + 1))

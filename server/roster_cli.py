@@ -1,24 +1,29 @@
 """`tadaima-server roster import` and `cards tokens`: children and their cards, from and to the office's files."""
 
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
 from sqlalchemy import Connection, select
 
 from attendance.catalogue import Catalogue
-from attendance.clock import SystemClock
+from attendance.clock import SystemClock, from_ms, local_day
 from server import audit
 from server.cards import token_cards
 from server.catalogues import catalogues
 from server.config import ServerSettings, pass_settings
 from server.errors import RosterRefused
-from server.roster.apply import Changes, apply
+from server.roster.apply import GUARDIANS, Changes, apply
 from server.roster.check import check
+from server.roster.columns import title
 from server.roster.table import read_sheet
 from server.store.engine import open_store
 from server.store.tables import site
 
 WHO = "command"
+MOST_LINES = 50
+"""Of one kind; a person mends these first, and the rest is often the same mistake."""
 
 
 @click.group()
@@ -32,24 +37,26 @@ def roster() -> None:
 @click.option("--apply", "wanted", is_flag=True, help="Write it; without this, only say what would change.")
 @pass_settings
 def import_(settings: ServerSettings, file: Path, site_code: str, *, wanted: bool) -> None:
-    """Check FILE (CSV in UTF-8 or CP932, or .xlsx) and bring it in, all of it or nothing."""
+    """Check FILE (CSV, TSV or .xlsx) and bring it in, all of it or nothing."""
     words = catalogues()[settings.languages[0]]
     now_ms = SystemClock().read().wall_ms
     store = open_store(settings.store_url)
     try:
-        rows = check(read_sheet(file, words), catalogues(), words)
+        found = check(read_sheet(file, words), catalogues(), words, local_day(from_ms(now_ms)))
         with store.write() as conn:
-            changes = apply(conn, _site_id(conn, site_code, words), rows, now_ms)
+            changes = apply(conn, _site_id(conn, site_code, words), found.rows, words, now_ms)
             audit.record(conn, WHO, "roster.import", site_code, now_ms)
             if not wanted:
                 conn.rollback()
     except RosterRefused as error:
-        for problem in error.problems:
-            click.echo(problem, err=True)
-        raise click.ClickException(words.text("roster.refused", n=len(error.problems))) from error
+        for line in _first(error.problems, words):
+            click.echo(line, err=True)
+        click.echo(words.counted("roster.refused", len(error.problems)), err=True)
+        sys.exit(1)
     finally:
         store.close()
-    click.echo(_summary(changes, words))
+    for line in _told(changes, found.unused, words):
+        click.echo(line)
     click.echo(words.text("roster.applied" if wanted else "roster.dry_run"))
 
 
@@ -83,12 +90,48 @@ def _site_id(conn: Connection, code: str, words: Catalogue) -> str:
     return found
 
 
-def _summary(changes: Changes, words: Catalogue) -> str:
-    return words.text(
-        "roster.summary",
-        added=len(changes.added),
-        changed=len(changes.changed),
-        unchanged=len(changes.unchanged),
-        absent=changes.absent_from_file,
-        cards=changes.cards_issued,
-    )
+def _told(changes: Changes, unused: Sequence[str], words: Catalogue) -> Iterator[str]:
+    """Yield what an import does, line by line: rows and numbers, and no name."""
+    if changes.added:
+        yield words.counted("roster.added", len(changes.added), rows=_spans(changes.added))
+    if changes.changed:
+        yield words.counted("roster.changed", len(changes.changed))
+        lines = [
+            words.text("roster.change", row=change.row, number=change.number, columns=_columns(change.columns, words))
+            for change in changes.changed
+        ]
+        yield from _first(lines, words)
+    if changes.unchanged:
+        yield words.counted("roster.unchanged", changes.unchanged)
+    if changes.absent_from_file:
+        yield words.counted("roster.absent", changes.absent_from_file)
+    if changes.elsewhere:
+        yield words.counted("roster.elsewhere", len(changes.elsewhere), rows=_spans(changes.elsewhere))
+    if changes.new_marks:
+        yield words.counted("roster.new_marks", len(changes.new_marks), rows=_spans(changes.new_marks))
+    if changes.cards_issued:
+        yield words.counted("roster.cards", changes.cards_issued)
+    if unused:
+        yield words.text("roster.unused", columns=", ".join(unused))
+
+
+def _columns(codes: Iterable[str], words: Catalogue) -> str:
+    return ", ".join(words.text("roster.guardians") if code == GUARDIANS else title(words, code) for code in codes)
+
+
+def _first(lines: Sequence[str], words: Catalogue) -> Iterator[str]:
+    """Yield as many lines as a person reads, and how many more there are."""
+    yield from lines[:MOST_LINES]
+    if len(lines) > MOST_LINES:
+        yield words.counted("roster.more", len(lines) - MOST_LINES)
+
+
+def _spans(rows: Sequence[int]) -> str:
+    """Return row numbers with those in a row together: 2-5, 8."""
+    spans: list[list[int]] = []
+    for row in rows:
+        if spans and spans[-1][1] == row - 1:
+            spans[-1][1] = row
+        else:
+            spans.append([row, row])
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)

@@ -1,109 +1,205 @@
 """Bringing a checked roster into the store: first what would change, then, if wanted, all of it in one transaction.
 
-A child who is not in the file is left alone: a file may hold one class only. Ending an enrolment is a date in the file.
+A row describes a child and the child's enrolment at one site. A child who is not in the file is left alone: a file may
+hold one class only. Ending an enrolment is a date in the file.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, Row, Table, delete, insert, or_, select, update
 
-from attendance.clock import day_bounds, to_ms
-from attendance.roster import Mark, all_marks
-from server.cards import issue
-from server.derive import settle
+from attendance.catalogue import Catalogue
+from attendance.clock import day_bounds, from_ms, local_day, to_ms
+from attendance.roster import Animal, Colour, Mark, all_marks
+from server.cards import issue, tell_kiosks
+from server.errors import RosterRefused
+from server.roster.cells import same_name
 from server.roster.check import RosterGuardian, RosterRow
+from server.roster.columns import title
 from server.store.ids import new_id
 from server.store.tables import card, child, enrolment, guardian, guardianship, site, unit
+
+GUARDIANS = "guardians"
+"""Stands for all columns of guardians in a `Change`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A child of the store whom a row of the file changes."""
+
+    row: int
+    number: str
+    columns: tuple[str, ...]
+    """Codes of the columns that differ."""
 
 
 @dataclass(slots=True)
 class Changes:
-    """What an import does, by the children's own numbers."""
+    """What an import does."""
 
-    added: list[str] = field(default_factory=list)
-    changed: list[str] = field(default_factory=list)
-    unchanged: list[str] = field(default_factory=list)
+    added: list[int] = field(default_factory=list)
+    """Rows of children who are new."""
+    changed: list[Change] = field(default_factory=list)
+    unchanged: int = 0
     absent_from_file: int = 0
+    """Children enrolled at the site now or later whom the file does not name."""
     cards_issued: int = 0
+    new_marks: list[int] = field(default_factory=list)
+    """Rows of children whose mark another child of the site has already: their printed card shows the old one."""
+    elsewhere: list[int] = field(default_factory=list)
+    """Rows of children who are enrolled at another site too."""
 
 
-def apply(conn: Connection, site_id: str, rows: Iterable[RosterRow], now_ms: int) -> Changes:
-    """Write the roster of a site and return what changed; the caller's transaction decides whether it stays."""
+def apply(conn: Connection, site_id: str, rows: Iterable[RosterRow], words: Catalogue, now_ms: int) -> Changes:
+    """Write the roster of a site and return what changed; the caller's transaction decides whether it stays.
+
+    Raises: RosterRefused when a number belongs to somebody else at another site.
+    """
+    today = local_day(from_ms(now_ms))
+    rows = list(rows)
+    _refuse_strangers(conn, site_id, rows, words)
     changes = Changes()
-    marks = _free_marks(conn, site_id)
+    marks = _Marks(conn, site_id, today)
     seen = set()
     for row in rows:
-        child_id, change = _put_child(conn, row, marks)
+        before = conn.execute(select(child).where(child.c.number == row.number)).one_or_none()
+        child_id, columns = _put_child(conn, before, row, marks)
         seen.add(child_id)
-        touched = _put_enrolment(conn, site_id, child_id, row)
-        touched |= _put_guardians(conn, child_id, row.guardians)
-        if change == "added":
-            changes.added.append(row.number)
-        elif touched or change == "changed":
-            changes.changed.append(row.number)
+        columns += _put_enrolment(conn, site_id, child_id, row)
+        columns += _put_guardians(conn, child_id, row.guardians)
+        if before is not None and marks.settle_in(before):
+            changes.new_marks.append(row.row)
+        if before is None:
+            changes.added.append(row.row)
+        elif columns:
+            changes.changed.append(Change(row.row, row.number, tuple(dict.fromkeys(columns))))
         else:
-            changes.unchanged.append(row.number)
+            changes.unchanged += 1
+        if _is_elsewhere(conn, child_id, site_id, today):
+            changes.elsewhere.append(row.row)
         if conn.execute(select(card.c.id).where(card.c.child_id == child_id).limit(1)).first() is None:
             issue(conn, child_id, now_ms)
             changes.cards_issued += 1
-    here = set(conn.execute(select(enrolment.c.child_id).where(enrolment.c.site_id == site_id)).scalars())
-    changes.absent_from_file = len(here - seen)
-    if changes.added or changes.changed:
-        conn.execute(update(site).where(site.c.id == site_id).values(roster_version=site.c.roster_version + 1))
-        settle(conn, now_ms)  # movements of children who came back with this file
+        elif columns:
+            tell_kiosks(conn, child_id)
+    changes.absent_from_file = len(_enrolled(conn, site_id, today) - seen)
     return changes
 
 
-def _free_marks(conn: Connection, site_id: str) -> list[Mark]:
-    """Return the marks no child of the site has; when all are taken they begin again."""
-    taken = {
-        (row.animal, row.colour)
-        for row in conn.execute(
-            select(child.c.animal, child.c.colour).where(
-                child.c.id.in_(select(enrolment.c.child_id).where(enrolment.c.site_id == site_id))
-            )
-        )
-    }
-    return [mark for mark in all_marks() if (mark.animal.value, mark.colour.value) not in taken]
+def _refuse_strangers(conn: Connection, site_id: str, rows: Sequence[RosterRow], words: Catalogue) -> None:
+    """Refuse numbers that another site has given to another child: an import must rename nobody there."""
+    problems = []
+    for row in rows:
+        before = conn.execute(select(child.c.id, child.c.name).where(child.c.number == row.number)).one_or_none()
+        if before is None or same_name(before.name, row.name):
+            continue
+        sites = conn.execute(
+            select(site.c.id, site.c.code)
+            .join(enrolment, enrolment.c.site_id == site.c.id)
+            .where(enrolment.c.child_id == before.id)
+            .order_by(site.c.code)
+        ).all()
+        if sites and site_id not in {each.id for each in sites}:
+            problem = words.text("roster.number_of_another", value=row.number, site=sites[0].code)
+            problems.append(words.text("roster.at", row=row.row, column=title(words, "number"), problem=problem))
+    if problems:
+        raise RosterRefused(problems)
 
 
-def _put_child(conn: Connection, row: RosterRow, marks: list[Mark]) -> tuple[str, str]:
+class _Marks:
+    """The marks at a site: no two of its children shall have the same, as long as there are enough."""
+
+    def __init__(self, conn: Connection, site_id: str, today: date) -> None:
+        self._conn = conn
+        self._site_id = site_id
+        self._today = today
+        self._here = _enrolled(conn, site_id, today)
+        taken = self._marks_of(self._here)
+        self._free = [mark for mark in all_marks() if mark not in taken]
+
+    def take(self, child_id: str) -> Mark:
+        """Give a new child a mark that is free; when all are taken they begin again."""
+        if not self._free:
+            self._free.extend(all_marks())
+        self._here.add(child_id)
+        return self._free.pop(0)
+
+    def settle_in(self, before: Row[Any]) -> bool:
+        """Give a child who is new at this site another mark, if a child here has the same; say whether."""
+        if before.id in self._here:
+            return False
+        mark = Mark(Animal(before.animal), Colour(before.colour))
+        others, self._here = self._here, self._here | {before.id}
+        if mark not in self._marks_of(others):
+            self._free = [free for free in self._free if free != mark]
+            return False
+        taken = self._marks_of({other for each in self._sites_of(before.id) for other in self._enrolled_at(each)})
+        fresh = next((free for free in all_marks() if free not in taken), None)
+        if fresh is None:
+            return False
+        self._free = [free for free in self._free if free != fresh]
+        values = {"animal": fresh.animal.value, "colour": fresh.colour.value}
+        self._conn.execute(update(child).where(child.c.id == before.id).values(**values))
+        return True
+
+    def _enrolled_at(self, site_id: str) -> set[str]:
+        return self._here if site_id == self._site_id else _enrolled(self._conn, site_id, self._today)
+
+    def _sites_of(self, child_id: str) -> set[str]:
+        theirs = select(enrolment.c.site_id).where(enrolment.c.child_id == child_id)
+        return {self._site_id, *self._conn.execute(theirs).scalars()}
+
+    def _marks_of(self, children: set[str]) -> set[Mark]:
+        rows = self._conn.execute(select(child.c.id, child.c.animal, child.c.colour))
+        return {Mark(Animal(row.animal), Colour(row.colour)) for row in rows if row.id in children}
+
+
+def _enrolled(conn: Connection, site_id: str, today: date) -> set[str]:
+    """Return who is enrolled at a site, now or later."""
+    not_over = or_(enrolment.c.until_day.is_(None), enrolment.c.until_day >= today)
+    return set(conn.execute(select(enrolment.c.child_id).where(enrolment.c.site_id == site_id, not_over)).scalars())
+
+
+def _is_elsewhere(conn: Connection, child_id: str, site_id: str, today: date) -> bool:
+    not_over = or_(enrolment.c.until_day.is_(None), enrolment.c.until_day >= today)
+    there = (enrolment.c.child_id == child_id) & (enrolment.c.site_id != site_id)
+    return conn.execute(select(enrolment.c.id).where(there, not_over).limit(1)).first() is not None
+
+
+def _put_child(conn: Connection, before: Row[Any] | None, row: RosterRow, marks: _Marks) -> tuple[str, list[str]]:
     values = {"name": row.name, "kana": row.kana, "school_class": row.school_class}
-    before = conn.execute(select(child).where(child.c.number == row.number)).one_or_none()
-    if before is None:
-        if not marks:
-            marks.extend(all_marks())
-        mark = marks.pop(0)
-        child_id = new_id()
-        conn.execute(
-            insert(child).values(
-                id=child_id, number=row.number, animal=mark.animal.value, colour=mark.colour.value, **values
-            )
-        )
-        return child_id, "added"
-    return before.id, "changed" if _update(conn, child, before, values) else "unchanged"
-
-
-def _put_enrolment(conn: Connection, site_id: str, child_id: str, row: RosterRow) -> bool:
-    values = {
-        "unit_id": _unit(conn, site_id, row.unit),
-        "until_day": row.until_day,
-        "weekdays": row.weekdays,
-    }
-    before = conn.execute(
-        select(enrolment).where(
-            enrolment.c.child_id == child_id, enrolment.c.site_id == site_id, enrolment.c.from_day == row.from_day
-        )
-    ).one_or_none()
     if before is not None:
-        return _update(conn, enrolment, before, values)
+        return before.id, _update(conn, child, before, values)
+    child_id = new_id()
+    mark = marks.take(child_id)
+    look = {"animal": mark.animal.value, "colour": mark.colour.value}
+    conn.execute(insert(child).values(id=child_id, number=row.number, **look, **values))
+    return child_id, []
+
+
+def _put_enrolment(conn: Connection, site_id: str, child_id: str, row: RosterRow) -> list[str]:
+    """Make the enrolment of the row the only one in its time, and return the columns that changed.
+
+    One that begins earlier ends the day before; one that begins within it was the same with another first day.
+    """
+    values = {"unit_id": _unit(conn, site_id, row.unit), "until_day": row.until_day, "weekdays": row.weekdays}
+    held = conn.execute(select(enrolment).where(enrolment.c.child_id == child_id, enrolment.c.site_id == site_id)).all()
+    for other in held:
+        this = enrolment.c.id == other.id
+        if other.from_day < row.from_day and (other.until_day is None or other.until_day >= row.from_day):
+            conn.execute(update(enrolment).where(this).values(until_day=row.from_day - timedelta(days=1)))
+        elif other.from_day > row.from_day and (row.until_day is None or other.from_day <= row.until_day):
+            conn.execute(delete(enrolment).where(this))
+    same = next((other for other in held if other.from_day == row.from_day), None)
+    if same is not None:
+        return ["unit" if name == "unit_id" else name for name in _update(conn, enrolment, same, values)]
     conn.execute(
         insert(enrolment).values(id=new_id(), child_id=child_id, site_id=site_id, from_day=row.from_day, **values)
     )
-    return True
+    return ["from_day"]
 
 
 def _unit(conn: Connection, site_id: str, name: str) -> str | None:
@@ -119,24 +215,13 @@ def _unit(conn: Connection, site_id: str, name: str) -> str | None:
     return unit_id
 
 
-def _put_guardians(conn: Connection, child_id: str, guardians: Iterable[RosterGuardian]) -> bool:
+def _put_guardians(conn: Connection, child_id: str, guardians: Iterable[RosterGuardian]) -> list[str]:
     """Make the file's guardians the child's guardians, all of them and no others."""
     touched = False
     wanted = set()
     for row in guardians:
-        values = {
-            "name": row.name,
-            "language": row.language.value,
-            "consented_at_ms": None if row.consented_on is None else _start_ms(row.consented_on),
-        }
-        before = conn.execute(select(guardian).where(guardian.c.email == row.email)).one_or_none()
-        if before is None:
-            guardian_id = new_id()
-            conn.execute(insert(guardian).values(id=guardian_id, email=row.email, **values))
-            touched = True
-        else:
-            guardian_id = before.id
-            touched |= _update(conn, guardian, before, values)
+        guardian_id, differs = _put_guardian(conn, row)
+        touched |= differs
         wanted.add(guardian_id)
     held = set(conn.execute(select(guardianship.c.guardian_id).where(guardianship.c.child_id == child_id)).scalars())
     for guardian_id in wanted - held:
@@ -145,16 +230,30 @@ def _put_guardians(conn: Connection, child_id: str, guardians: Iterable[RosterGu
         conn.execute(
             delete(guardianship).where(guardianship.c.guardian_id == guardian_id, guardianship.c.child_id == child_id)
         )
-    return touched or wanted != held
+    return [GUARDIANS] if touched or wanted != held else []
 
 
-def _update(conn: Connection, table: Table, before: Any, values: dict[str, Any]) -> bool:
-    """Write the values that differ; return whether any did."""
+def _put_guardian(conn: Connection, row: RosterGuardian) -> tuple[str, bool]:
+    """Write a guardian, found by e-mail address; a newer consent lets an address that refused mail be tried again."""
+    consented_at_ms = None if row.consented_on is None else to_ms(day_bounds(row.consented_on)[0])
+    values: dict[str, Any] = {
+        "name": row.name,
+        "language": row.language.value,
+        "consented_at_ms": consented_at_ms,
+    }
+    before = conn.execute(select(guardian).where(guardian.c.email == row.email)).one_or_none()
+    if before is None:
+        guardian_id = new_id()
+        conn.execute(insert(guardian).values(id=guardian_id, email=row.email, **values))
+        return guardian_id, True
+    if consented_at_ms is not None and consented_at_ms > (before.consented_at_ms or 0):
+        values["suspended_at_ms"] = None
+    return before.id, bool(_update(conn, guardian, before, values))
+
+
+def _update(conn: Connection, table: Table, before: Any, values: dict[str, Any]) -> list[str]:
+    """Write the values that differ; return the names of their columns."""
     news = {name: value for name, value in values.items() if getattr(before, name) != value}
     if news:
         conn.execute(update(table).where(table.c.id == before.id).values(**news))
-    return bool(news)
-
-
-def _start_ms(day: date) -> int:
-    return to_ms(day_bounds(day)[0])
+    return list(news)

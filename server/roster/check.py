@@ -1,31 +1,21 @@
 """Checking a roster: pure, from text cells to typed rows, with every mistake named by row and column."""
 
-import re
-import unicodedata
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TypeVar
 
-from email_validator import EmailNotValidError, validate_email
-
 from attendance.catalogue import Catalogue, Catalogues, Language
 from server.errors import RosterRefused
-from server.roster.table import Sheet
-
-REQUIRED = ("number", "name", "kana", "from_day")
-OPTIONAL = ("school_class", "unit", "until_day", "weekdays")
-GUARDIANS = (1, 2)
-GUARDIAN_FIELDS = ("guardian_name", "guardian_email", "guardian_language", "guardian_consent")
-EVERY_WEEKDAY = "1111100"
+from server.roster import cells
+from server.roster.cells import CellRefused
+from server.roster.columns import GUARDIANS, find_places, title
+from server.roster.table import Line, Sheet
 
 _Value = TypeVar("_Value")
-_KANA = re.compile(r"[ぁ-ゖー・ ]+")  # hiragana block, long mark, middle dot
-_NUMERIC_DATE = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
-_REIWA_DATE = re.compile(r"R(\d{1,2})[-/.](\d{1,2})[-/.](\d{1,2})", re.IGNORECASE)
-_REIWA_OFFSET = 2018  # Reiwa 1 is 2019
-_KATAKANA_TO_HIRAGANA = {code: code - 0x60 for code in range(ord("ァ"), ord("ヶ") + 1)}
+
+LONGEST = {"number": 40, "name": 100, "kana": 100, "school_class": 40, "unit": 100, "guardian": 100, "email": 254}
+"""Characters that the columns of the store hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,200 +45,122 @@ class RosterRow:
     guardians: tuple[RosterGuardian, ...]
 
 
-class _Refused(Exception):
-    """A cell's value is wrong; the text is the sentence to show."""
+@dataclass(frozen=True, slots=True)
+class CheckedRoster:
+    """A file without mistakes."""
+
+    rows: tuple[RosterRow, ...]
+    unused: tuple[str, ...]
+    """Titles of columns that mean nothing to us, for a person to look at."""
 
 
-def check(sheet: Sheet, catalogues: Catalogues, words: Catalogue) -> tuple[RosterRow, ...]:
+def check(sheet: Sheet, catalogues: Catalogues, words: Catalogue, today: date) -> CheckedRoster:
     """Return the rows. Raises: RosterRefused naming every mistake by row and column; nothing is half right."""
-    places = _places(sheet.header, catalogues)
-    missing = [_title(words, column) for column in REQUIRED if column not in places]
-    if missing:
-        raise RosterRefused([words.text("roster.missing_columns", columns=", ".join(missing))])
-    problems: list[str] = []
-    rows = [_row(number, cells, places, catalogues, words, problems) for number, cells in sheet.rows]
-    checked = [row for row in rows if row is not None]
-    problems += _duplicates(checked, words)
-    if problems:
-        raise RosterRefused(problems)
-    return tuple(checked)
+    places = find_places(sheet.header, catalogues)
+    for code, wrong in (("missing_columns", places.missing), ("columns_twice", places.twice)):
+        if wrong:
+            raise RosterRefused([words.text(f"roster.{code}", columns=_list(words, wrong))])
+    checker = _Checker(catalogues, words, today, places.of, len(sheet.header))
+    rows = [row for line in sheet.rows if (row := checker.row(line)) is not None]
+    checker.find_duplicates(rows)
+    checker.find_conflicts(rows)
+    if checker.problems:
+        raise RosterRefused([sentence for _, sentence in sorted(checker.problems, key=lambda problem: problem[0])])
+    return CheckedRoster(rows=tuple(rows), unused=places.unused)
 
 
-def columns() -> Iterator[str]:
-    """Yield the codes of all columns, as catalogues name them after `roster.column.`."""
-    yield from REQUIRED
-    yield from OPTIONAL
-    for number in GUARDIANS:
-        for name in GUARDIAN_FIELDS:
-            yield f"{name}_{number}"
+@dataclass(slots=True)
+class _Checker:
+    """Reads row after row and collects what is wrong, each with its row for the order they are told in."""
 
+    catalogues: Catalogues
+    words: Catalogue
+    today: date
+    places: Mapping[str, int]
+    width: int
+    problems: list[tuple[int, str]] = field(default_factory=list)
 
-def to_hiragana(text: str) -> str:
-    """Return kana of any width as hiragana with single spaces."""
-    return " ".join(unicodedata.normalize("NFKC", text).translate(_KATAKANA_TO_HIRAGANA).split())
-
-
-def parse_day(text: str) -> date:
-    """Return the day of 2026-04-01, 2026/4/1 or R8.4.1. Raises: ValueError."""
-    plain = unicodedata.normalize("NFKC", text).strip()
-    if match := _NUMERIC_DATE.fullmatch(plain):
-        year, month, day = (int(part) for part in match.groups())
-    elif match := _REIWA_DATE.fullmatch(plain):
-        year, month, day = (int(part) for part in match.groups())
-        year += _REIWA_OFFSET
-    else:
-        msg = "not a date"
-        raise ValueError(msg)
-    return date(year, month, day)
-
-
-def _places(header: tuple[str, ...], catalogues: Catalogues) -> dict[str, int]:
-    """Return the place of each known column, whichever language its title is in."""
-    titles = {
-        _folded(catalogue.text(f"roster.column.{column}")): column
-        for catalogue in catalogues.values()
-        for column in columns()
-    }
-    places: dict[str, int] = {}
-    for place, title in enumerate(header):
-        column = titles.get(_folded(title))
-        if column is not None:
-            places.setdefault(column, place)
-    return places
-
-
-def _folded(title: str) -> str:
-    return "".join(unicodedata.normalize("NFKC", title).lower().split())
-
-
-def _title(words: Catalogue, column: str) -> str:
-    return words.text(f"roster.column.{column}")
-
-
-def _row(
-    number: int,
-    cells: tuple[str, ...],
-    places: Mapping[str, int],
-    catalogues: Catalogues,
-    words: Catalogue,
-    problems: list[str],
-) -> RosterRow | None:
-    before = len(problems)
-
-    def raw(column: str) -> str:
-        place = places.get(column)
-        return cells[place] if place is not None and place < len(cells) else ""
-
-    def cell(column: str, parse: Callable[[str], _Value], otherwise: _Value) -> _Value:
-        try:
-            return parse(raw(column))
-        except _Refused as refusal:
-            problems.append(words.text("roster.at", row=number, column=_title(words, column), problem=str(refusal)))
-            return otherwise
-
-    def needed_day(text: str) -> date | None:
-        return _day(_needed(text, words), words)
-
-    child_number = cell("number", lambda text: unicodedata.normalize("NFKC", _needed(text, words)), "")
-    name = cell("name", lambda text: " ".join(_needed(text, words).split()), "")
-    kana = cell("kana", lambda text: _kana(_needed(text, words), words), "")
-    from_day = cell("from_day", needed_day, None)
-    until_day = cell("until_day", lambda text: _day(text, words), None)
-    weekdays = cell("weekdays", lambda text: _weekdays(text, catalogues, words), EVERY_WEEKDAY)
-    if from_day and until_day and until_day < from_day:
-        problem = words.text("roster.until_before_from")
-        problems.append(words.text("roster.at", row=number, column=_title(words, "until_day"), problem=problem))
-    guardians = []
-    for index in GUARDIANS:
-        email = cell(f"guardian_email_{index}", lambda text: _email(text, words), "")
-        language = cell(f"guardian_language_{index}", lambda text: _language(text, words), Language.JA)
-        consented_on = cell(f"guardian_consent_{index}", lambda text: _day(text, words), None)
-        if email:
-            guardians.append(RosterGuardian(raw(f"guardian_name_{index}"), email, language, consented_on))
-    if len(problems) > before or from_day is None:
-        return None
-    return RosterRow(
-        row=number,
-        number=child_number,
-        name=name,
-        kana=kana,
-        school_class=raw("school_class"),
-        unit=raw("unit"),
-        from_day=from_day,
-        until_day=until_day,
-        weekdays=weekdays,
-        guardians=tuple(guardians),
-    )
-
-
-def _duplicates(rows: list[RosterRow], words: Catalogue) -> list[str]:
-    often = {number for number, times in Counter(row.number for row in rows).items() if times > 1}
-    return [
-        words.text(
-            "roster.at",
-            row=row.row,
-            column=_title(words, "number"),
-            problem=words.text("roster.duplicate", value=row.number),
+    def row(self, line: Line) -> RosterRow | None:
+        before = len(self.problems)
+        if any(line[1][self.width :]):
+            self.problems.append((line[0], self.words.text("roster.too_many_cells", row=line[0])))
+        number = self.cell(line, "number", lambda text: cells.number(text, LONGEST["number"]))
+        name = self.cell(line, "name", lambda text: cells.plain(cells.needed(text), LONGEST["name"]))
+        kana = self.cell(line, "kana", lambda text: cells.kana(text, LONGEST["kana"]))
+        school_class = self.cell(line, "school_class", lambda text: cells.label(text, LONGEST["school_class"]))
+        unit = self.cell(line, "unit", lambda text: cells.label(text, LONGEST["unit"]))
+        from_day = self.cell(line, "from_day", lambda text: cells.day(cells.needed(text)))
+        until_day = self.cell(line, "until_day", cells.day)
+        weekdays = self.cell(line, "weekdays", lambda text: cells.weekdays(text, self.catalogues))
+        guardians = [self._guardian(line, index) for index in GUARDIANS]
+        if from_day and until_day and until_day < from_day:
+            self.refuse(line[0], "until_day", CellRefused("until_before_from"))
+        if len(self.problems) > before or not (number and name and kana and from_day and weekdays):
+            return None
+        return RosterRow(
+            row=line[0],
+            number=number,
+            name=name,
+            kana=kana,
+            school_class=school_class or "",
+            unit=unit or "",
+            from_day=from_day,
+            until_day=until_day,
+            weekdays=weekdays,
+            guardians=tuple(guardian for guardian in guardians if guardian is not None),
         )
-        for row in rows
-        if row.number in often
-    ]
+
+    def _guardian(self, line: Line, index: int) -> RosterGuardian | None:
+        name = self.cell(line, f"guardian_name_{index}", lambda text: cells.plain(text, LONGEST["guardian"]))
+        email = self.cell(line, f"guardian_email_{index}", lambda text: cells.email(text, LONGEST["email"]))
+        language = self.cell(line, f"guardian_language_{index}", lambda text: cells.language(text, self.catalogues))
+        consented_on = self.cell(line, f"guardian_consent_{index}", lambda text: cells.past_day(text, self.today))
+        if consented_on and email == "":
+            self.refuse(line[0], f"guardian_email_{index}", CellRefused("email_wanted"))
+        if not email:
+            return None
+        return RosterGuardian(name or "", email, language or Language.JA, consented_on)
+
+    def cell(self, line: Line, column: str, parse: Callable[[str], _Value]) -> _Value | None:
+        """Return what stands in a column of a row, or None when it is refused."""
+        row, texts = line
+        place = self.places.get(column, len(texts))
+        try:
+            return parse(texts[place] if place < len(texts) else "")
+        except CellRefused as refusal:
+            self.refuse(row, column, refusal)
+            return None
+
+    def find_duplicates(self, rows: Sequence[RosterRow]) -> None:
+        """Refuse every row of a number that stands in more than one."""
+        often: dict[str, list[RosterRow]] = {}
+        for row in rows:
+            often.setdefault(row.number, []).append(row)
+        for number, same in often.items():
+            for row in same if len(same) > 1 else ():
+                others = ", ".join(str(other.row) for other in same if other is not row)
+                self.refuse(row.row, "number", CellRefused("duplicate", value=number, rows=others))
+
+    def find_conflicts(self, rows: Sequence[RosterRow]) -> None:
+        """Refuse a guardian of several children who is described differently: which of them is right?"""
+        first: dict[str, tuple[int, RosterGuardian]] = {}
+        for row in rows:
+            for guardian in row.guardians:
+                other_row, other = first.setdefault(guardian.email.lower(), (row.row, guardian))
+                if guardian != other:
+                    refusal = CellRefused("guardian_differs", value=guardian.email, row=other_row)
+                    self.refuse(row.row, f"guardian_email_{1 + row.guardians.index(guardian)}", refusal)
+
+    def refuse(self, row: int, column: str, refusal: CellRefused) -> None:
+        values = {"known": self._known_languages()} if refusal.code == "not_language" else {}
+        problem = self.words.text(f"roster.{refusal.code}", **refusal.values, **values)
+        self.problems.append(
+            (row, self.words.text("roster.at", row=row, column=title(self.words, column), problem=problem))
+        )
+
+    def _known_languages(self) -> str:
+        return ", ".join(self.words.text(f"roster.language.{each}") for each in Language)
 
 
-def _needed(text: str, words: Catalogue) -> str:
-    if not text.strip():
-        raise _Refused(words.text("roster.blank"))
-    return text
-
-
-def _kana(text: str, words: Catalogue) -> str:
-    kana = to_hiragana(text)
-    if not _KANA.fullmatch(kana):
-        raise _Refused(words.text("roster.not_kana", value=text))
-    return kana
-
-
-def _day(text: str, words: Catalogue) -> date | None:
-    if not text.strip():
-        return None
-    try:
-        return parse_day(text)
-    except ValueError as error:
-        raise _Refused(words.text("roster.not_a_date", value=text)) from error
-
-
-def _weekdays(text: str, catalogues: Catalogues, words: Catalogue) -> str:
-    """Return the pattern of 月水金, Mon Wed Fri or 1010100; empty is every weekday."""
-    plain = unicodedata.normalize("NFKC", text).strip()
-    if not plain:
-        return EVERY_WEEKDAY
-    if re.fullmatch("[01]{7}", plain):
-        return plain
-    for catalogue in catalogues.values():
-        names = [name.lower() for name in catalogue.text("roster.weekdays").split()]
-        found = re.findall("|".join(map(re.escape, names)), plain.lower())
-        if found and not re.sub("|".join(map(re.escape, names)) + r"|[\s,、・/]", "", plain.lower()):
-            return "".join("1" if name in found else "0" for name in names)
-    raise _Refused(words.text("roster.not_weekdays", value=text))
-
-
-def _email(text: str, words: Catalogue) -> str:
-    plain = unicodedata.normalize("NFKC", text).strip()
-    if not plain:
-        return ""
-    try:
-        # Whether mail arrives is for the dispatcher to find out; an import must not hang on a name server.
-        return validate_email(plain, check_deliverability=False).normalized
-    except EmailNotValidError as error:
-        raise _Refused(words.text("roster.not_email", value=text)) from error
-
-
-def _language(text: str, words: Catalogue) -> Language:
-    plain = _folded(text)
-    if not plain:
-        return Language.JA
-    for language in Language:
-        if plain in {language.value, _folded(words.text(f"roster.language.{language.value}"))}:
-            return language
-    known = ", ".join(words.text(f"roster.language.{language.value}") for language in Language)
-    raise _Refused(words.text("roster.not_language", value=text, known=known))
+def _list(words: Catalogue, codes: Sequence[str]) -> str:
+    return ", ".join(title(words, code) for code in codes)
