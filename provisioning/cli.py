@@ -74,6 +74,8 @@ def enrol_command(
         click.echo(error.detail, err=True)
         sys.exit(EXIT_WRONG)
     click.echo(words.text("enrol.done", site=done.identity.site_name, kiosk=done.identity.kiosk))
+    if replace:
+        click.echo(words.text("enrol.restart"))
     if abs(done.clock_off_s) > CLOCK_IS_OFF_S:
         click.echo(words.text("enrol.clock_off", minutes=round(abs(done.clock_off_s) / 60)), err=True)
 

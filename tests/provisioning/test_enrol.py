@@ -168,6 +168,14 @@ def test_the_command_says_which_site_it_is_and_what_comes_next(server: ModelServ
     assert load_identity(tmp_path / "kiosk").kiosk == KIOSK
 
 
+def test_who_replaces_an_identity_is_told_to_restart(server: ModelServer, tmp_path: Path) -> None:
+    restart = catalogues()[Language.EN].text("enrol.restart")
+    given = ("--server", server.url, "--data-dir", str(tmp_path), "--language", "en")
+    assert restart not in command(*given, "--code", CODE).output
+    server.codes.add("SECOND2345")
+    assert restart in command(*given, "--code", "SECOND2345", "--replace").output
+
+
 def test_the_command_asks_for_the_code_when_it_is_not_given(server: ModelServer, tmp_path: Path) -> None:
     result = CliRunner().invoke(
         main, ["enrol", "--server", server.url, "--data-dir", str(tmp_path), "--language", "en"], input=f"{CODE}\n"
