@@ -85,12 +85,14 @@ class Watcher:
             if not well:
                 _log.info("store readable again")
             well = True
-            self._tell(fresh if figures is None else _changed(figures, fresh))
+            # The first look cannot know what changed since a screen asked, so it tells all of them.
+            self._tell(None if figures is None else _changed(figures, fresh))
             version, figures = seen, fresh
 
-    def _tell(self, sites: "Figures | set[str]") -> None:
+    def _tell(self, sites: set[str] | None) -> None:
+        """Tell the screens of some sites, or of all."""
         with self._lock:
-            for site_id in sites:
+            for site_id in list(self._screens) if sites is None else sites:
                 for screen in self._screens.get(site_id, ()):
                     with suppress(queue.Full):  # it has not yet taken the change before, and will see both
                         screen.put_nowait(None)

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from sqlalchemy import Row
 
+from attendance.catalogue import Language
 from attendance.clock import ManualClock
 from server.config import BindSettings, LiveSettings, ServerSettings
 from server.store.engine import Store, open_store
@@ -32,8 +33,6 @@ class Site:
     store: Store
     clock: ManualClock
     url: str
-    live: ExitStack
-    """Closing it takes the live stream away."""
     web: ExitStack
     """Closing it takes the pages away."""
 
@@ -63,7 +62,7 @@ def site(store: Store, store_url: str, tmp_path: Path) -> Iterator[Site]:
     web.add_login(store, "hana", site="MIDORI")
     web.add_login(store, "office")
     clock = ManualClock(web.AFTERNOON)
-    with ExitStack() as pages_up, ExitStack() as live_up, closing(open_store(store_url)) as live_store:
+    with closing(open_store(store_url)) as live_store, ExitStack() as live_up, ExitStack() as pages_up:
         web_port, live_port = pages_up.enter_context(web.free_port()), live_up.enter_context(web.free_port())
         settings = ServerSettings(
             data_dir=str(tmp_path),
@@ -73,7 +72,7 @@ def site(store: Store, store_url: str, tmp_path: Path) -> Iterator[Site]:
         pages_up.enter_context(web.served(web.pages(store, settings, clock), web_port))
         live_up.enter_context(web.served(create_live_app(settings, live_store, clock, heartbeat_s=0.2), live_port))
         url = f"http://127.0.0.1:{settings.bind.port}"
-        yield Site(row, children, store, clock, url, live_up, pages_up)
+        yield Site(row, children, store, clock, url, pages_up)
 
 
 @pytest.fixture
@@ -122,8 +121,8 @@ def test_a_tap_shows_without_a_reload(context: BrowserContext, site: Site) -> No
 
 
 def test_figures_move_when_the_live_stream_is_away(context: BrowserContext, site: Site) -> None:
+    context.route("**/live/**", lambda route: route.abort())
     page = logged_in(context, site)
-    site.live.close()
     site.enters(site.children[12])
     expect(page.locator("[data-present]")).to_have_text("6", timeout=PATIENCE_MS)
 
@@ -152,6 +151,18 @@ def test_a_page_without_script_looks_again_by_itself(browser: Browser, site: Sit
         expect(page.locator("[data-present]")).to_have_text("5")
         site.enters(site.children[12])
         expect(page.locator("[data-present]")).to_have_text("6", timeout=PATIENCE_MS)
+
+
+@pytest.mark.parametrize("language", list(Language))
+def test_no_language_is_too_long_for_a_phone(
+    context: BrowserContext, site: Site, screenshots: Path, language: Language
+) -> None:
+    page = logged_in(context, site)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.click(f'button[value="{language}"]')
+    expect(page.locator(f'button[value="{language}"]')).to_have_attribute("aria-current", "true")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    keep(page, screenshots / f"staff-phone-{language}.png")
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -11,7 +11,7 @@ from wsgiref.types import WSGIApplication
 
 from flask import Flask
 from flask.testing import FlaskClient
-from werkzeug.serving import make_server
+from werkzeug.serving import ThreadedWSGIServer, make_server
 from werkzeug.test import TestResponse
 
 from attendance.catalogue import Language
@@ -82,8 +82,13 @@ def log_in(client: FlaskClient, login: str, password: str = PASSWORD, **fields: 
 
 @contextmanager
 def served(app: WSGIApplication, listening: socket.socket) -> Iterator[None]:
-    """Serve an app on a listening socket, a thread a connection, until the end of the block."""
+    """Serve an app on a listening socket, a thread a connection, until the end of the block.
+
+    The block must have closed its connections: a stream ends when its reader is gone, and is waited for.
+    """
     server = make_server("127.0.0.1", listening.getsockname()[1], app, threaded=True, fd=listening.fileno())
+    assert isinstance(server, ThreadedWSGIServer)
+    server.daemon_threads, server.block_on_close = False, True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
