@@ -14,7 +14,7 @@ _YEARS = range(1900, 2200)
 _KANA = re.compile(r"[ぁ-ゖー・ ]+")  # hiragana block, long mark, middle dot
 _KATAKANA_TO_HIRAGANA = {code: code - 0x60 for code in range(ord("ァ"), ord("ヶ") + 1)}
 _NUMERIC_DATE = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?")
-_REIWA_DATE = re.compile(r"(?:R|令和)(\d{1,2}|元)[-/.年](\d{1,2})[-/.月](\d{1,2})日?", re.IGNORECASE)
+_REIWA_DATE = re.compile(r"(?:R|令和)(0?[1-9]|[1-9]\d|元)[-/.年](\d{1,2})[-/.月](\d{1,2})日?", re.IGNORECASE)
 _REIWA_OFFSET = 2018  # Reiwa 1 is 2019
 # What Excel makes of a class such as 1-1 or 3/2, in Japanese and in English.
 _MADE_A_DATE = re.compile(r"\d{4}[-/]\d{1,2}[-/]\d{1,2}|\d{1,2}月\d{1,2}日|\d{1,2}-[A-Z][a-z]{2}|[A-Z][a-z]{2}-\d{2}")
@@ -92,7 +92,7 @@ def parse_day(text: str) -> date:
         year = _REIWA_OFFSET + (int(reiwa) if reiwa.isdecimal() else 1)
     else:
         raise ValueError(text)
-    if year not in _YEARS or year == _REIWA_OFFSET:
+    if year not in _YEARS:
         raise ValueError(text)
     return date(year, month, day_of_month)
 
