@@ -10,6 +10,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from flask import Blueprint, Response, request
 from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from attendance.clock import from_ms, local_day
 from attendance.errors import SignatureRefused, WireError
@@ -124,13 +125,13 @@ def _sender() -> tuple[Row[Any], Signed, bytes]:
     """
     body = request.get_data()
     found: dict[str, Row[Any]] = {}
-    broken: list[StoreError] = []
+    broken: list[Exception] = []
 
     def find_key(named: str) -> Ed25519PublicKey | None:
         try:
             with services().store.read() as conn:
                 row = conn.execute(select(kiosk).where(kiosk.c.key_id == named)).one_or_none()
-        except StoreError as error:  # the library would take it for a wrong signature
+        except (StoreError, SQLAlchemyError) as error:  # the library would take it for a wrong signature
             broken.append(error)
             return None
         if row is None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, create_engine, event, make_url, text
 from sqlalchemy.engine import URL, Engine
-from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError, ProgrammingError
 
 from server.errors import StoreError
 
@@ -22,6 +22,8 @@ BUSY_TIMEOUT_S = 5.0
 _WRITE_WAIT_S = 30.0
 _BEGIN = "tadaima_begin"
 _MIGRATION_LOCK = 0x7461646169  # any number nobody else uses in this database
+_UNDEFINED_TABLE = "42P01"  # PostgreSQL's name for it; SQLite says it in words
+_NOT_SET_UP = "the database is not set up; run tadaima-server init"
 _MENDABLE = (OperationalError, DatabaseError)
 
 
@@ -38,8 +40,10 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Give a connection that sees one state of the database throughout. Raises: StoreError."""
-        with self._mended(), self._engine.connect() as conn, conn.begin():
-            yield conn
+        with self._mended(), self._engine.connect() as plain:
+            conn = plain if self._sqlite else plain.execution_options(isolation_level="REPEATABLE READ")
+            with conn.begin():
+                yield conn
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -58,7 +62,10 @@ class Store:
             self._writing.release()
 
     def version(self) -> str:
-        """Return a text that differs from the one before when another connection committed in between. Cheap."""
+        """Return a text that differs from the one before when there was a commit in between. Cheap.
+
+        On PostgreSQL it may also differ when nothing was committed.
+        """
         with self._watching, self._mended():
             if not self._sqlite:
                 with self._engine.connect() as conn, conn.begin():
@@ -86,6 +93,10 @@ class Store:
         """Turn those errors that a person can mend into StoreError; mistakes in our own SQL stay as they are."""
         try:
             yield
+        except ProgrammingError as error:
+            if getattr(error.orig, "sqlstate", None) != _UNDEFINED_TABLE:
+                raise
+            raise StoreError(f"{_location(self._engine.url)}: {_NOT_SET_UP}") from error
         except _MENDABLE as error:
             if type(error) not in _MENDABLE:
                 raise
@@ -162,7 +173,7 @@ def _advice(reason: str) -> str:
 
 
 _ADVICE = {
-    "no such table": "the database is not set up; run tadaima-server init",
+    "no such table": _NOT_SET_UP,
     "unable to open": "the database cannot be opened; run tadaima-server init, and look at its folder's rights",
     "locked": "another program has been writing to it for too long; try again, and close what holds it open",
     "readonly": "the database may only be read; run the command as the user who owns the file",
