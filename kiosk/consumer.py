@@ -29,7 +29,7 @@ class Consumer:
         self._door = door
         self._display = display
         self._queue: queue.Queue[RawRead] = queue.Queue(WAITING_MAX)
-        self._stopping = threading.Event()
+        self._ending = threading.Event()
         self._readers = [ReaderThread(reader, self.take) for reader in readers]
         self._thread = threading.Thread(target=self._run, name="door", daemon=True)
 
@@ -41,12 +41,13 @@ class Consumer:
 
     def stop(self) -> None:
         """End within 2 s; what was read already is still recorded and answered. Idempotent."""
-        self._stopping.set()
         for reader in self._readers:
             reader.stop()
         until_s = time.monotonic() + _JOIN_S
         for reader in self._readers:
             reader.join(max(0.0, until_s - time.monotonic()))
+        # Only now: what a reader handed over while it ended is taken too.
+        self._ending.set()
         if self._thread.is_alive():
             self._thread.join(TICK_S)
 
@@ -56,7 +57,7 @@ class Consumer:
             try:
                 self._queue.put(raw, timeout=_FULL_S)
             except queue.Full:
-                if self._stopping.is_set():
+                if self._ending.is_set():
                     return
             else:
                 return
@@ -82,5 +83,5 @@ class Consumer:
                     self._display.status(self._door.status(self.readers_down))
             except Exception as error:  # noqa: BLE001 - the one thread that answers children must not end
                 log.error("door thread failed error=%s at=%s", type(error).__name__, where(error))  # noqa: TRY400
-            if raw is None and self._stopping.is_set() and self._queue.empty():
+            if raw is None and self._ending.is_set():
                 return

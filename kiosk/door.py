@@ -82,10 +82,9 @@ class Door:
         return self._answered(self._boot_ns(), lambda: self._choose(answer_id, direction))
 
     def tick(self) -> None:
-        """Begin the journal's session if that failed, and record a step of the clock; to be called each second."""
+        """Record a step of the clock, if there was one; to be called each second."""
         with self._lock:
             try:
-                self._journal.begin()
                 self._watch_clock()
             except JournalError as error:
                 log.debug("tick failed reason=%r", error.reason)

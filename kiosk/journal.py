@@ -67,10 +67,10 @@ class Journal:
         key_id: str,
         busy_timeout_s: float = BUSY_TIMEOUT_S,
     ) -> "Journal":
-        """Return a journal with a new session begun, or with `problem` set and the session begun by a later append."""
+        """Return a journal with a session begun, or with `problem` set; then whatever is asked next begins it."""
         journal = cls(path, kiosk=kiosk, clock=clock, boot=boot, app=app, key_id=key_id, busy_timeout_s=busy_timeout_s)
         with suppress(JournalError):
-            journal.begin()
+            journal._write(None)
         return journal
 
     @property
@@ -82,12 +82,6 @@ class Journal:
     def boot(self) -> str:
         """The boot whose records `records_of_boot` tells."""
         return self._boot
-
-    def begin(self) -> None:
-        """Begin the session if that failed so far. Raises: JournalError."""
-        with self._lock:
-            if self._session is None:
-                self._write(None)
 
     def append(self, body: Body) -> AttendanceRecord:
         """Return the record once it is durable. Raises: JournalError, and then nothing was recorded."""
@@ -189,6 +183,7 @@ class Journal:
         self._insert(db, SessionOpened(boot=self._boot, app=self._app, key=self._key_id, heads=known), session, None)
         db.execute("COMMIT")
         self._session = session
+        self._note(None)
         log.info("session opened session=%s boot=%s", session, self._boot)
 
     def _append(self, db: Database, body: Body) -> AttendanceRecord:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from attendance.cards import CardForm, uid_card
-from attendance.clock import ClockState, ManualClock
+from attendance.clock import ClockState, ManualClock, to_ms
 from attendance.names import seal
 from attendance.policy import Policy, WayMode
 from attendance.presence import Movement
@@ -15,7 +15,8 @@ from attendance.records import ClockStepped, Direction, Head, MadeBy, Moved, Und
 from attendance.roster import Animal, Colour, Mark
 from hardware.reader import Medium
 from kiosk.answer import AnswerKind, DoorStatus
-from kiosk.door import PRESS_GRACE_NS, card_of
+from kiosk.door import PRESS_GRACE_NS, Door, card_of
+from kiosk.name_book import NameBook
 from kiosk.roster_cache import RosterCache
 from tests.kiosk.door_parts import (
     AFTERNOON,
@@ -30,8 +31,10 @@ from tests.kiosk.door_parts import (
     TAROS_TOKEN,
     UID_KEY,
     Rig,
+    Shown,
     door_rig,
     holder,
+    open_journal,
     presence,
     roster,
     state,
@@ -279,6 +282,28 @@ def test_a_child_who_came_in_1970_leaves_today(tmp_path: Path) -> None:
         clock.step((AFTERNOON - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds())
         assert rig.tap().kind is AnswerKind.OUT
         assert rig.kinds() == ["session", "movement", "clock", "movement"]
+
+
+def test_once_the_day_is_known_the_records_of_an_earlier_boot_of_that_day_count(tmp_path: Path) -> None:
+    with door_rig(tmp_path) as rig:
+        rig.tap()
+    clock = ManualClock(datetime(1970, 1, 1, 0, 5, tzinfo=UTC), state=ClockState.NONE)
+    with door_rig(tmp_path, clock=clock, boot=OTHER_BOOT) as rig:
+        rig.tap(TAROS_TOKEN)
+        rig.cache.note_contact(clock.read().boot_ns, to_ms(AFTERNOON) + 600_000)
+        assert rig.tap().kind is AnswerKind.OUT
+
+
+def test_a_door_opened_on_a_full_disk_is_well_again_by_itself(tmp_path: Path) -> None:
+    with disk_full(tmp_path / "journal.db"):
+        journal = open_journal(tmp_path / "journal.db")
+    cache = RosterCache.open(tmp_path / "cache.db")
+    names = NameBook(cache, tmp_path / "names.key")
+    clock, shown = ManualClock(AFTERNOON), Shown()
+    door = Door(journal=journal, cache=cache, clock=clock, uid_key=UID_KEY, names=names, display=shown)
+    assert [door.status(()).broken for _ in range(2)] == [True, False]
+    journal.close()
+    cache.close()
 
 
 def test_a_step_of_the_clock_is_journalled_before_what_follows_it(tmp_path: Path) -> None:

@@ -68,6 +68,14 @@ def disk_full(path: Path) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
+def spoil(path: Path) -> None:
+    """Overwrite the beginnings of all pages but the first few, in place."""
+    with path.open("r+b") as file:
+        for page in range(3, path.stat().st_size // 4096):
+            file.seek(page * 4096)
+            file.write(b"\xff" * 64)
+
+
 def asides(path: Path) -> list[Path]:
     """The journals that were set aside, without what belongs to them."""
     return sorted(path.parent.glob(f"{path.name}.damaged-????????T??????Z"))
@@ -257,6 +265,30 @@ def test_threads_that_append_at_once_make_one_chain(journal: Journal, path: Path
     assert len(chain_of(path)[journal.session]) == 1 + 4 * 25
 
 
+def test_two_connections_that_append_at_once_never_fail_each_other(path: Path) -> None:
+    journals = [open_journal(path) for _ in range(2)]
+    failed: list[JournalError] = []
+    together = threading.Barrier(2)
+
+    def append(journal: Journal) -> None:
+        together.wait()
+        for _ in range(150):
+            try:
+                journal.append(move())
+            except JournalError as error:
+                failed.append(error)
+
+    threads = [threading.Thread(target=append, args=(journal,)) for journal in journals]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for journal in journals:
+        journal.close()
+    assert failed == []
+    assert [len(records) for records in chain_of(path).values()] == [151, 151]
+
+
 def test_processes_that_append_at_once_break_no_chain(path: Path) -> None:
     writers = [writer(path, 40) for _ in range(2)]
     printed = [process.communicate()[0] for process in writers]
@@ -312,10 +344,10 @@ def test_a_journal_that_cannot_even_begin_is_opened_and_begins_later(path: Path)
     journal.close()
 
 
-def test_begin_makes_up_for_a_failed_opening(path: Path) -> None:
+def test_a_failed_opening_is_made_up_for_by_the_next_question(path: Path) -> None:
     with disk_full(path):
         journal = open_journal(path)
-    journal.begin()
+    assert len(journal.heads()) == 1
     assert journal.problem is None
     assert journal.session is not None
     journal.close()
@@ -359,10 +391,7 @@ def test_damage_inside_a_page_is_found_at_opening(path: Path) -> None:
     for _ in range(200):
         journal.append(move())
     journal.close()
-    content = bytearray(path.read_bytes())
-    for page in range(3, len(content) // 4096):
-        content[page * 4096 : page * 4096 + 64] = os.urandom(64)
-    path.write_bytes(bytes(content))
+    spoil(path)
     journal = open_journal(path)
     assert len(journal.heads()) == 1
     assert len(asides(path)) == 1
@@ -388,6 +417,25 @@ def test_damage_while_open_costs_one_answer_and_then_a_new_journal_takes_over(pa
     assert record.session != old
     assert list(chain_of(path)) == [record.session]
     assert len(asides(path)) == 1
+    journal.close()
+
+
+def test_damage_found_by_reading_sets_the_journal_aside_with_the_log_of_its_last_entries(path: Path) -> None:
+    journal = open_journal(path)
+    for _ in range(200):
+        journal.append(move())
+    journal.close()
+    journal = open_journal(path)
+    journal.append(move("last"))
+    spoil(path)
+    assert journal._db is not None
+    journal._db.execute("PRAGMA shrink_memory")  # as a journal larger than the cache does by itself
+    with pytest.raises(JournalError):
+        journal.records_of_day(local_day(AFTERNOON))
+    (aside,) = asides(path)
+    assert b"last" in aside.with_name(f"{aside.name}-wal").read_bytes()
+    record = journal.append(move())
+    assert list(chain_of(path)) == [record.session]
     journal.close()
 
 
