@@ -15,7 +15,7 @@ from server.derive import settle
 from server.ledger import accept
 from server.store.engine import Store
 from server.store.ids import new_id
-from server.store.tables import delivery, entry, journal_session, movement, unknown_card
+from server.store.tables import delivery, entry, guardian, journal_session, movement, unknown_card
 from tests.server import factories as make
 from tests.server.factories import DAY, NOON_MS
 from tests.server.kiosk_side import Session
@@ -239,6 +239,8 @@ def written(store: Store) -> dict[str, set[tuple[Any, ...]]]:
 def test_any_messages_in_any_order_any_number_of_times_change_nothing(
     store: Store, door: Row[Any], child_id: str, data: st.DataObject
 ) -> None:
+    if not make.rows(store, guardian):
+        make.guardian(store, of=child_id)
     session = Session(door.id)
     for kind in data.draw(
         st.lists(st.sampled_from(["in", "out", "undo", "unknown", "stranger", "spoilt"]), max_size=8)
