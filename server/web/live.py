@@ -30,7 +30,6 @@ def create_live_app(settings: ServerSettings, store: Store, clock: Clock, *, hea
     secrets = load_secrets(Path(settings.data_dir))
     parts.bind(app, parts.Services(settings=settings, store=store, clock=clock, secrets=secrets))
     configure_session(app, settings, secrets)
-    app.config["SESSION_REFRESH_EACH_REQUEST"] = False  # the web process alone renews the cookie
     watcher = Watcher(store, clock)
 
     @app.get("/live/site/<code>")

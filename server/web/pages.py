@@ -25,7 +25,7 @@ from server.config import ServerSettings
 from server.services import services
 from server.sites import find_site
 from server.web.accounts import Account
-from server.web.session import session_account
+from server.web.session import renew_session, session_account
 
 _STATIC = Path(__file__).parent / "static"
 _OPEN_TO_ALL = frozenset({"web.log_in", "web.choose_language", "web.static"})
@@ -104,7 +104,10 @@ def _let_in() -> ResponseReturnValue | None:
     if request.endpoint == "web.static":
         return None
     g.account = session_account()
-    if g.account is not None or request.endpoint in _OPEN_TO_ALL:
+    if g.account is not None:
+        renew_session()
+        return None
+    if request.endpoint in _OPEN_TO_ALL:
         return None
     if request.endpoint == "web.now_json":
         return {"error": "not_logged_in"}, 401

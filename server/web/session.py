@@ -15,7 +15,8 @@ from server.web.accounts import Account, find_account
 
 IDLE = timedelta(hours=12)
 """A screen that is open asks all the time and so stays logged in; one that was closed this long does not."""
-_ACCOUNT, _STAMP, _VIEWED = "account", "stamp", "viewed"
+RENEW_AFTER_MS = 10 * 60_000
+_ACCOUNT, _STAMP, _VIEWED, _RENEWED = "account", "stamp", "viewed", "renewed"
 
 
 def configure_session(app: Flask, settings: ServerSettings, secrets: Secrets) -> None:
@@ -27,6 +28,7 @@ def configure_session(app: Flask, settings: ServerSettings, secrets: Secrets) ->
         SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=settings.base_url.startswith("https://"),
         PERMANENT_SESSION_LIFETIME=IDLE,
+        SESSION_REFRESH_EACH_REQUEST=False,  # renew_session does it
     )
 
 
@@ -36,6 +38,18 @@ def begin_session(account: Account) -> None:
     session.permanent = True
     session[_ACCOUNT] = account.id
     session[_STAMP] = account.stamp
+    session[_RENEWED] = services().clock.read().wall_ms
+
+
+def renew_session() -> None:
+    """Put off the end of the session of somebody who is here.
+
+    Seldom, and not with every answer: one that is still on its way when a person logs out or chooses a language would
+    bring the cookie of before back.
+    """
+    now_ms = services().clock.read().wall_ms
+    if now_ms - session.get(_RENEWED, 0) > RENEW_AFTER_MS:
+        session[_RENEWED] = now_ms
 
 
 def end_session() -> None:

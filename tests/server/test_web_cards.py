@@ -38,7 +38,10 @@ def tokens(store: Store) -> list[str]:
         child = make.child(store, at=site.id, name=name, kana=kana, animal=animal, colour=colour)
         make.card(store, child_id=child.id, token=token)
     with store.write() as conn:  # a name of two lines in either script
-        long = {"name": "ハリソン・プリンセス・ヴァレンティナ 愛子", "kana": "わりそん・ぷりんせす・ゔぁれんてぃな あいこ"}
+        long = {
+            "name": "ハリソン・プリンセス・ヴァレンティナ 愛子",
+            "kana": "わりそん・ぷりんせす・ゔぁれんてぃな あいこ",
+        }
         conn.execute(update(tables.child).where(tables.child.c.id == child.id).values(long))
     web.add_login(store, "hana", site="A")
     return [token.text for token in drawn]

@@ -6,6 +6,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from attendance.clock import ManualClock
 from server.config import ServerSettings
 from server.store import tables
 from server.store.engine import Store
@@ -19,11 +20,16 @@ HTTPS = "https://tadaima.example.jp"
 
 
 @pytest.fixture
-def app(store: Store, tmp_path: Path) -> Flask:
+def clock() -> ManualClock:
+    return ManualClock(web.AFTERNOON)
+
+
+@pytest.fixture
+def app(store: Store, tmp_path: Path, clock: ManualClock) -> Flask:
     make.site(store, code="A")
     web.add_login(store, "staff", site="A")
     web.add_login(store, "office")
-    return web.pages(store, ServerSettings(data_dir=str(tmp_path)))
+    return web.pages(store, ServerSettings(data_dir=str(tmp_path)), clock)
 
 
 @pytest.fixture
@@ -115,8 +121,11 @@ def test_a_new_password_or_a_disabled_account_ends_sessions_at_once(client: Flas
     assert client.get("/site/A").status_code == 302
 
 
-def test_an_open_screen_stays_logged_in_since_each_look_renews_the_cookie(client: FlaskClient) -> None:
+def test_an_open_screen_stays_logged_in_but_not_by_each_look(client: FlaskClient, clock: ManualClock) -> None:
     web.log_in(client, "staff")
+    client.get("/site/A")
+    assert "Set-Cookie" not in client.get("/site/A/now").headers, "it could undo a logout that overtakes it"
+    clock.advance(601)
     assert "tadaima_session" in client.get("/site/A/now").headers["Set-Cookie"]
 
 
