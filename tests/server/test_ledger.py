@@ -66,6 +66,15 @@ def test_an_undo_marks_its_movement_and_leaves_it(store: Store, door: Row[Any], 
     assert row.undone_at_ms == NOON_MS + 2_000
 
 
+def test_the_first_of_two_undos_counts(store: Store, door: Row[Any], child_id: str) -> None:
+    session = Session(door.id)
+    seq = session.moved(child_id)
+    session.undone(seq)
+    session.undone(seq)
+    take(store, door, session.request())
+    assert [row.undone_at_ms for row in make.rows(store, movement)] == [NOON_MS + 2_000]
+
+
 @pytest.mark.parametrize("seq", [0, 2, 3, 99])
 def test_an_undo_of_no_movement_does_nothing(store: Store, door: Row[Any], child_id: str, seq: int) -> None:
     session = Session(door.id)
