@@ -137,6 +137,13 @@ def test_a_page_without_its_server_says_so_and_how_old_its_figures_are(
     keep(page, screenshots / "staff-lost.png", full_page=False)
 
 
+def test_a_page_that_is_up_to_date_is_not_drawn_again(context: BrowserContext, site: Site) -> None:
+    page = logged_in(context, site)
+    with page.expect_response(lambda answer: answer.url.endswith("/now") and answer.status == 304):
+        page.evaluate("document.querySelector('.board').dataset.sameAsBefore = 'yes'")
+    assert page.locator("[data-same-as-before]").count() == 1
+
+
 def test_what_a_person_opened_stays_open(context: BrowserContext, site: Site) -> None:
     page = logged_in(context, site)
     page.click("#left summary")

@@ -37,10 +37,10 @@ def tokens(store: Store) -> list[str]:
     for token, (name, kana, animal, colour) in zip(drawn, web.CHILDREN, strict=False):
         child = make.child(store, at=site.id, name=name, kana=kana, animal=animal, colour=colour)
         make.card(store, child_id=child.id, token=token)
-    with store.write() as conn:  # a name of two lines in either script
+    with store.write() as conn:  # a name of two lines, kana too
         long = {
             "name": "ハリソン・プリンセス・ヴァレンティナ 愛子",
-            "kana": "わりそん・ぷりんせす・ゔぁれんてぃな あいこ",
+            "kana": "はりそん・ぷりんせす・ゔぁれんてぃな あいこ",
         }
         conn.execute(update(tables.child).where(tables.child.c.id == child.id).values(long))
     web.add_login(store, "hana", site="A")

@@ -1,5 +1,6 @@
 """The login: who gets in, for how long, and what an attacker learns."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,13 @@ def test_an_open_screen_stays_logged_in_but_not_by_each_look(client: FlaskClient
     assert "Set-Cookie" not in client.get("/site/A/now").headers, "it could undo a logout that overtakes it"
     clock.advance(601)
     assert "tadaima_session" in client.get("/site/A/now").headers["Set-Cookie"]
+
+
+def test_a_session_nobody_used_for_twelve_hours_is_over(client: FlaskClient, app: Flask) -> None:
+    assert app.permanent_session_lifetime == timedelta(hours=12)
+    web.log_in(client, "staff")
+    app.permanent_session_lifetime = timedelta(seconds=-1)
+    assert client.get("/site/A").status_code == 302
 
 
 def test_a_login_is_audited(client: FlaskClient, store: Store) -> None:
