@@ -15,6 +15,7 @@ from server.errors import StoreError
 from server.notify.dispatcher import DispatchRules, send_next
 from server.notify.mail import MailTransport
 from server.store.engine import Store, open_store
+from server.store.migrations import require_current
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ def dispatch(settings: ServerSettings, *, once: bool) -> None:
     store = open_store(settings.store_url)
     mail = MailTransport(settings.smtp, password=_password(settings.smtp), clock=clock)
     try:
+        require_current(store)
         dispatch_until(stop, store, mail, clock, _rules(settings), once=once)
     finally:
         mail.close()
