@@ -8,11 +8,11 @@ import click
 from sqlalchemy import Connection, select
 
 from attendance.catalogue import Catalogue
-from attendance.clock import SystemClock, local_day, now
+from attendance.clock import SystemClock, from_ms, local_day
 from server import audit
 from server.catalogues import catalogues
 from server.config import ServerSettings, pass_settings
-from server.reports.daily import DailyReport, daily_report
+from server.reports.daily import DailyReport, daily_report, is_reportable
 from server.reports.tables import TableName
 from server.reports.write_csv import GETA, Encoding, Unwritable, to_csv
 from server.reports.write_json import to_json
@@ -63,7 +63,11 @@ def daily(
     words = catalogues()[settings.languages[0]]
     if kind == "xlsx" and out is None and sys.stdout.isatty():
         raise click.UsageError(words.text("report.out_wanted"))
-    made = _report(settings, when.date() if when else local_day(now(SystemClock())), site_code, words)
+    now_ms = SystemClock().read().wall_ms
+    day = local_day(from_ms(now_ms)) if when is None else when.date()
+    if not is_reportable(day, now_ms):
+        raise click.UsageError(words.text("report.no_such_day", day=day))
+    made = _report(settings, day, site_code, words, now_ms)
     missing: tuple[Unwritable, ...] = ()
     if kind == "json":
         content = to_json(made)
@@ -82,8 +86,7 @@ def daily(
         sys.exit(INCOMPLETE)
 
 
-def _report(settings: ServerSettings, day: date, site_code: str | None, words: Catalogue) -> DailyReport:
-    now_ms = SystemClock().read().wall_ms
+def _report(settings: ServerSettings, day: date, site_code: str | None, words: Catalogue, now_ms: int) -> DailyReport:
     store = open_store(settings.store_url)
     try:
         with store.write() as conn:

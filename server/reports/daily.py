@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from attendance.clock import JST, day_bounds, to_ms
+from attendance.clock import JST, day_bounds, from_ms, local_day, to_ms
 from attendance.presence import Movement, fold
 from server.headcount import movements_of_day
 from server.reports.figures import Figures, extended_children, figures
@@ -16,6 +16,7 @@ from server.timeline import TimeSource
 
 SILENT_MS = 60_000
 """A kiosk that has been silent for so long today may hold records that are not counted yet."""
+FIRST_DAY = date(2000, 1, 1)
 _CHUNK = 500
 
 
@@ -67,6 +68,11 @@ class DailyReport:
     day: date
     made_at_ms: int
     sites: tuple[SiteReport, ...]
+
+
+def is_reportable(day: date, now_ms: int) -> bool:
+    """Say whether there can be records of a day: it has come, and it is not from before there were any."""
+    return FIRST_DAY <= day <= local_day(from_ms(now_ms))
 
 
 def daily_report(conn: Connection, site_ids: Iterable[str], day: date, now_ms: int) -> DailyReport:

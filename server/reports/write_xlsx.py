@@ -1,10 +1,10 @@
 """The daily report as an Excel workbook without macros: a sheet of figures and a sheet of children."""
 
 import io
+import re
 from datetime import date, time
 
 from openpyxl import Workbook
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.properties import PageSetupProperties
@@ -17,6 +17,7 @@ from server.reports.tables import Cell, Table, TableName, to_table
 
 _WIDEST = 40
 _TEXT = "@"
+_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # what XML 1.0 has no way to write
 
 
 def to_xlsx(report: DailyReport, words: Catalogue) -> bytes:
@@ -61,8 +62,11 @@ def _put(sheet: Worksheet, row: int, column: int, value: Cell) -> None:
         elif isinstance(value, date):
             cell.number_format = "yyyy-mm-dd"
         return
+    text = _NO_XML.sub("", value)
+    if not text:
+        return
     # As text for good: neither a formula now, nor a date or a formula when somebody edits the cell.
-    cell.value = ILLEGAL_CHARACTERS_RE.sub("", value)
+    cell.value = text
     cell.data_type = "s"
     cell.number_format = _TEXT
     cell.quotePrefix = True

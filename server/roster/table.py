@@ -15,7 +15,8 @@ import openpyxl
 from attendance.catalogue import Catalogue
 from server.errors import RosterRefused
 
-MAX_ROWS = 20_000
+MAX_ROWS = 2_000
+"""A site has a few hundred children, and while a file is brought in kiosks wait: some 2 ms a row."""
 MAX_FILE_BYTES = 20_000_000
 MAX_UNPACKED_BYTES = 200_000_000
 """Of a workbook, which is a zip: one of a few kilobytes may be made to fill any memory."""

@@ -6,7 +6,7 @@ from flask import Response
 from werkzeug.exceptions import NotFound
 
 from server.audit import record
-from server.reports.daily import daily_report
+from server.reports.daily import daily_report, is_reportable
 from server.reports.tables import TableName
 from server.reports.write_csv import Encoding, to_csv
 from server.reports.write_xlsx import to_xlsx
@@ -26,6 +26,8 @@ def report_file(code: str, day: str, kind: str) -> Response:
         raise NotFound from error
     parts = services()
     now_ms = parts.clock.read().wall_ms
+    if not is_reportable(wanted, now_ms):
+        raise NotFound
     with parts.store.write() as conn:
         made = daily_report(conn, [site.id], wanted, now_ms)
         record(conn, account().id, "report.daily", f"{site.code} {wanted}", now_ms)
