@@ -21,6 +21,10 @@ _COMPANIONS = ("", "-wal", "-shm")
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
+class Unmade(sqlite3.OperationalError):
+    """The process that owns the file has not made its tables yet."""
+
+
 class ForeignFile(sqlite3.DatabaseError):
     """The file belongs to another program, or to a newer version of this one; it is left alone."""
 
@@ -126,8 +130,11 @@ def _recognise(db: Database, schema: Schema) -> None:
 
 
 def _expect_tables(db: Database, schema: Schema) -> None:
-    if _identity(db) != (schema.application_id, schema.version):
-        raise sqlite3.OperationalError("the tables are not made yet")
+    application_id, version = _identity(db)
+    if (application_id, version) == (0, 0):
+        raise Unmade("the tables are not made yet")
+    if (application_id, version) != (schema.application_id, schema.version):
+        raise sqlite3.OperationalError(f"the tables are of version {version}; the door has not brought them up to date")
 
 
 def _migrate(db: Database, schema: Schema) -> None:

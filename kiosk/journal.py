@@ -20,7 +20,7 @@ from attendance.chain import place, verify
 from attendance.clock import Clock, day_bounds, to_ms
 from attendance.errors import WireError
 from attendance.records import AttendanceRecord, Body, Head, JournalLine, RecordDraft, SessionOpened
-from kiosk.database import BUSY_TIMEOUT_S, Damaged, inode, is_damage, open_database, open_to_read, set_aside
+from kiosk.database import BUSY_TIMEOUT_S, Damaged, Unmade, inode, is_damage, open_database, open_to_read, set_aside
 from kiosk.errors import JournalError
 from kiosk.journal_queries import heads, records_of_boot, records_of_wall, stretch, unsent
 from kiosk.schema import JOURNAL
@@ -268,8 +268,9 @@ class JournalReader:
             if file != self._file:
                 self.close()
             if self._db is None and file is not None:
-                self._db = open_to_read(self._path, JOURNAL, busy_timeout_s=self._busy_timeout_s)
-                self._file = file
+                with suppress(Unmade):
+                    self._db = open_to_read(self._path, JOURNAL, busy_timeout_s=self._busy_timeout_s)
+                    self._file = file
             yield self._db
         except (sqlite3.Error, OSError, WireError) as error:
             if is_damage(error):

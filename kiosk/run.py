@@ -13,6 +13,7 @@ from kiosk.config import KioskSettings
 from kiosk.consumer import Consumer
 from kiosk.devices import make_reader, make_signal
 from kiosk.door import Door
+from kiosk.door_report import ReportingDisplay
 from kiosk.errors import AlreadyRunning
 from kiosk.identity import load_identity, load_key
 from kiosk.journal import Journal
@@ -68,6 +69,7 @@ def run(settings: KioskSettings, announce_url: Callable[[str], None]) -> None:
             stack.callback(server.stop)
             announcer.add(screen)
             announce_url(server.url)
+        announcer.add(ReportingDisplay(settings.runtime_dir, clock))
         announcer.start()
         stack.callback(announcer.stop)
         consumer = Consumer(door, readers, announcer)

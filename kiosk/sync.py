@@ -19,6 +19,7 @@ from attendance.wire import ErrorCode, Health, KioskNow, OfferRequest, OfferResp
 from kiosk.backoff import Backoff
 from kiosk.config import KioskSettings
 from kiosk.delivery import Delivery, JournalSource, Problem, Server
+from kiosk.door_report import DoorReport, read_report
 from kiosk.errors import CacheError, JournalError, UplinkError
 from kiosk.identity import load_identity, load_key
 from kiosk.journal import JournalReader
@@ -64,17 +65,19 @@ class Sync:
         clock: Clock,
         *,
         names_key_path: Path,
+        door: Callable[[], DoorReport],
         boot: str,
         app: str,
         interval_s: float,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """`jitter` returns a share from 0 to 1, so that kiosks do not all come back at once."""
+        """`door` gives the door's last word; `jitter` a share from 0 to 1, so that kiosks come back one by one."""
         self._journal = journal
         self._cache = cache
         self._server = server
         self._clock = clock
         self._names_key_path = names_key_path
+        self._door = door
         self._boot = boot
         self._app = app
         self._interval_s = interval_s
@@ -137,8 +140,10 @@ class Sync:
         return acks
 
     def _offer(self, heads: list[Head], session: str | None, lacking: int) -> OfferRequest:
-        health = Health(app=self._app, unsent=lacking, problems=tuple(sorted(self._problems)))
-        now = KioskNow(session=session, boot=self._boot, at=self._clock.read())
+        door, at = self._door(), self._clock.read()
+        problems = (*sorted(self._problems), *door.problems(at.boot_ns))
+        health = Health(app=self._app, unsent=lacking, readers=door.readers(), problems=problems)
+        now = KioskNow(session=session, boot=self._boot, at=at)
         return OfferRequest(now=now, heads=tuple(heads), health=health)
 
     def _note_acks(self, answer: OfferResponse, heads: list[Head]) -> None:
@@ -252,6 +257,7 @@ def run_forever(settings: KioskSettings) -> None:
             Uplink(identity, key, session, clock, timeout),
             clock,
             names_key_path=settings.names_key_path,
+            door=lambda: read_report(settings.runtime_dir),
             boot=boot,
             app=version(),
             interval_s=settings.sync.interval_s,

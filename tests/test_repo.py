@@ -133,7 +133,7 @@ def fields(text: str) -> set[str]:
     return {field for _, field, _, _ in string.Formatter().parse(text) if field is not None}
 
 
-@pytest.mark.parametrize("domain", ["kiosk", "server"])
+@pytest.mark.parametrize("domain", ["kiosk", "provisioning", "server"])
 def test_every_language_says_everything(domain: str) -> None:
     said = {language: set(sentences(catalogue)) for language, catalogue in catalogues(domain).items()}
     everything = set.union(*said.values())
@@ -141,7 +141,7 @@ def test_every_language_says_everything(domain: str) -> None:
     assert {language: everything - messages for language, messages in said.items() if everything - messages} == {}
 
 
-@pytest.mark.parametrize("domain", ["kiosk", "server"])
+@pytest.mark.parametrize("domain", ["kiosk", "provisioning", "server"])
 def test_no_sentence_is_left_empty_or_doubtful(domain: str) -> None:
     unsaid = {
         (language, message)
@@ -152,7 +152,7 @@ def test_no_sentence_is_left_empty_or_doubtful(domain: str) -> None:
     assert unsaid == set()
 
 
-@pytest.mark.parametrize("domain", ["kiosk", "server"])
+@pytest.mark.parametrize("domain", ["kiosk", "provisioning", "server"])
 def test_no_language_asks_for_a_value_that_japanese_does_not(domain: str) -> None:
     read = {language: sentences(catalogue) for language, catalogue in catalogues(domain).items()}
     unknown = {}

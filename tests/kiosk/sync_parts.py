@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from attendance.clock import Clock, ManualClock
 from attendance.records import Body, Direction, JournalLine, MadeBy, Moved
+from kiosk.door_report import NO_REPORT, DoorReport, read_report
 from kiosk.identity import Identity
 from kiosk.journal import Journal, JournalReader
 from kiosk.roster_cache import RosterCache
@@ -80,6 +81,12 @@ def open_journal(folder: Path, clock: Clock, *, kiosk: str = "kiosk-1") -> Journ
     return Journal.open(folder / "journal.db", kiosk=kiosk, clock=clock, boot=BOOT, app="test", key_id="k" * 32)
 
 
+def door_report(folder: Path, clock: Clock) -> DoorReport:
+    """The door's word as a test wrote it below `run`, else of a door that is well."""
+    written = read_report(folder / "run")
+    return DoorReport(clock.read().boot_ns, (), broken=False) if written == NO_REPORT else written
+
+
 @contextmanager
 def kiosk_at(
     folder: Path, url: str, *, name: str = "kiosk-1", key: Ed25519PrivateKey = KEY, at: datetime = NOON
@@ -94,6 +101,7 @@ def kiosk_at(
             uplink,
             clock,
             names_key_path=folder / "run" / "names.key",
+            door=lambda: door_report(folder, clock),
             boot=BOOT,
             app="test",
             interval_s=5.0,

@@ -1,0 +1,77 @@
+"""The door's word to the sync process, and so to staff far from the door: a small file in the runtime folder.
+
+The door tells it as it tells the screen, through a `Display`. A door that has not written for a while is
+silent, which is a fault of its own.
+"""
+
+import logging
+from pathlib import Path
+
+import msgspec
+
+from attendance.clock import Clock
+from kiosk.answer import Answer, DoorStatus
+
+log = logging.getLogger(__name__)
+
+FILE_NAME = "door.json"
+SILENT_S = 10.0
+"""The door writes each second."""
+READER_DOWN = "down"
+DOOR_SILENT = "door_silent"
+JOURNAL_BROKEN = "journal_unwritable"
+
+
+class DoorReport(msgspec.Struct, frozen=True):
+    """How the door was at an instant of this boot."""
+
+    boot_ns: int
+    readers_down: tuple[str, ...]
+    broken: bool
+
+    def readers(self) -> dict[str, str]:
+        """Return the readers that do not answer, as the server is told."""
+        return dict.fromkeys(self.readers_down, READER_DOWN)
+
+    def problems(self, now_boot_ns: int) -> tuple[str, ...]:
+        """Return the codes of what is wrong with the door, as the server is told."""
+        silent = now_boot_ns - self.boot_ns > SILENT_S * 1_000_000_000
+        return ((DOOR_SILENT,) if silent else ()) + ((JOURNAL_BROKEN,) if self.broken else ())
+
+
+NO_REPORT = DoorReport(boot_ns=-(10**18), readers_down=(), broken=False)
+"""Of a door that has not run since the machine started; it is silent."""
+
+
+class ReportingDisplay:
+    """Writes the door's status where the sync process finds it. Thread: any, one at a time."""
+
+    def __init__(self, runtime_dir: Path, clock: Clock) -> None:
+        self._path = runtime_dir / FILE_NAME
+        self._clock = clock
+        self._well = True
+
+    def show(self, answer: Answer) -> None:
+        """Answers are for the child alone."""
+
+    def status(self, status: DoorStatus) -> None:
+        """Write the status, whole or not at all; what fails is logged once."""
+        report = DoorReport(self._clock.read().boot_ns, status.readers_down, status.broken)
+        making = self._path.with_suffix(".new")
+        try:
+            making.write_bytes(msgspec.json.encode(report))
+            making.replace(self._path)
+        except OSError as error:
+            if self._well:
+                log.error("door report unwritable reason=%r", error.strerror)  # noqa: TRY400 - a fault, told once
+            self._well = False
+        else:
+            self._well = True
+
+
+def read_report(runtime_dir: Path) -> DoorReport:
+    """Return the door's last word; `NO_REPORT` when there is none that can be read."""
+    try:
+        return msgspec.json.decode((runtime_dir / FILE_NAME).read_bytes(), type=DoorReport)
+    except (OSError, msgspec.DecodeError):
+        return NO_REPORT
