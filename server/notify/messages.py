@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from babel.dates import format_skeleton, format_time
+from babel.dates import format_date, format_time
 
-from attendance.catalogue import Catalogue, Language
+from attendance.catalogue import Catalogue
 from attendance.clock import JST, from_ms
 from attendance.records import Direction
 from server.notify.outbox import UNDONE
@@ -27,20 +27,20 @@ class Notice:
 
 
 def render(notice: Notice, catalogue: Catalogue, *, now_ms: int, late_after_s: float) -> Message:
-    """Return the message; later than `late_after_s` after the movement it explains itself."""
+    """Return the message; a notice later than `late_after_s` after its movement says so, a correction is what it is."""
     at = from_ms(notice.at_ms).astimezone(JST)
-    babel_locale = "en" if catalogue.language is Language.EN else "ja"
-    kind = UNDONE if notice.topic == UNDONE else notice.direction.value
+    is_correction = notice.topic == UNDONE
+    kind = f"{notice.direction}_undone" if is_correction else notice.direction.value
     values = {
         "child": notice.child_name,
         "site": notice.site_name,
-        "time": format_time(at, "H:mm", locale=babel_locale),
-        "day": format_skeleton("MMMEd", at, locale=babel_locale),
+        "time": format_time(at, catalogue.text("mail.time"), locale=catalogue.language.html),
+        "day": format_date(at, catalogue.text("mail.day"), locale=catalogue.language.html),
     }
     paragraphs = [catalogue.text(f"mail.{kind}.body", **values)]
-    if not notice.settled:
+    if not notice.settled and not is_correction:
         paragraphs.append(catalogue.text("mail.unsettled"))
-    if now_ms - notice.at_ms > late_after_s * 1000:
+    if now_ms - notice.at_ms > late_after_s * 1000 and not is_correction:
         paragraphs.append(catalogue.text("mail.late", **values))
     paragraphs.append(catalogue.text("mail.footer", **values))
     return Message(

@@ -50,11 +50,25 @@ def test_an_exit_is_told_as_an_exit() -> None:
     assert said(replace(NOTICE, direction=Direction.EXIT)).subject == "Aoki Sakura left at 12:00 (Hikari)"
 
 
-@pytest.mark.parametrize("direction", list(Direction))
-def test_a_correction_is_told_as_one_whichever_way_it_was(direction: Direction) -> None:
+@pytest.mark.parametrize(("direction", "what"), [(Direction.ENTRY, "arrived at"), (Direction.EXIT, "left")])
+def test_a_correction_says_which_notice_was_wrong(direction: Direction, what: str) -> None:
     message = said(replace(NOTICE, topic="undone", direction=direction))
-    assert message.subject.startswith("Correction:")
-    assert "12:00" in message.body
+    assert message.subject == "Correction: Aoki Sakura at 12:00 (Hikari)"
+    first = f"The notice that Aoki Sakura {what} Hikari on Wed, Apr 15 at 12:00 was a mistake."
+    assert message.body.startswith(first)
+
+
+@pytest.mark.parametrize("language", list(Language))
+def test_a_correction_makes_no_words_about_the_clock(language: Language) -> None:
+    body = said(replace(NOTICE, topic="undone", settled=False), language, after_s=LATE_AFTER_S + 1).body
+    assert sentence(language, "mail.late") not in body
+    assert sentence(language, "mail.unsettled") not in body
+
+
+def test_japanese_notices_write_day_and_time_as_their_readers_do() -> None:
+    afternoon = replace(NOTICE, at_ms=make.NOON_MS + (3 * 60 + 4) * 60_000)
+    assert "4月15日(水) 15:04" in said(afternoon, Language.JA).body
+    assert "4月15日（水曜日） 午後3時4分" in said(afternoon, Language.JA_EASY).body
 
 
 @pytest.mark.parametrize("language", list(Language))
@@ -109,7 +123,8 @@ def test_any_name_at_any_time_can_be_told(
     message = said(notice, language, after_s=after_s)
     at = from_ms(at_ms).astimezone(JST)
     assert child_name in message.subject
-    assert f"{at.hour}:{at.minute:02}" in message.body
+    assert f"{at.day}" in message.body
+    assert f"{at.minute:02}" in message.body or f"{at.minute}分" in message.body
 
 
 @given(language=ALL, after_s=st.integers(0, 100_000), settled=st.booleans(), topic=st.sampled_from(["moved", "undone"]))
