@@ -1,8 +1,9 @@
 """Cards of children: issued on the server, printed or written to tags, known to kiosks by their hash alone."""
 
 from dataclasses import dataclass, field
+from datetime import date
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, or_, select, update
 
 from attendance.cards import CardForm, CardRef, CardToken
 from server.store.ids import new_id
@@ -42,13 +43,14 @@ def revoke_all(conn: Connection, child_id: str, now_ms: int) -> int:
     return revoked
 
 
-def token_cards(conn: Connection, site_id: str) -> list[IssuedCard]:
-    """Return the valid token cards of a site's children, by kana."""
+def token_cards(conn: Connection, site_id: str, today: date) -> list[IssuedCard]:
+    """Return the valid token cards of the children enrolled at a site now or later, by kana."""
+    not_over = or_(enrolment.c.until_day.is_(None), enrolment.c.until_day >= today)
     rows = conn.execute(
         select(child.c.id, child.c.number, child.c.name, child.c.kana, child.c.animal, child.c.colour, card.c.token)
         .join(card, card.c.child_id == child.c.id)
         .where(
-            child.c.id.in_(select(enrolment.c.child_id).where(enrolment.c.site_id == site_id)),
+            child.c.id.in_(select(enrolment.c.child_id).where(enrolment.c.site_id == site_id, not_over)),
             card.c.revoked_at_ms.is_(None),
             card.c.token.is_not(None),
         )

@@ -1,4 +1,4 @@
-"""`tadaima-server roster import` and `cards tokens`: children and their cards, from and to the office's files."""
+"""`tadaima-server roster import`, `cards tokens` and `cards replace`: children and their cards, from the office."""
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 from attendance.catalogue import Catalogue
 from attendance.clock import SystemClock, from_ms, local_day
 from server import audit
-from server.cards import token_cards
+from server.cards import issue, revoke_all, token_cards
 from server.catalogues import catalogues
 from server.config import ServerSettings, pass_settings
 from server.errors import RosterRefused
@@ -19,7 +19,7 @@ from server.roster.check import check
 from server.roster.columns import title
 from server.roster.table import read_sheet
 from server.store.engine import open_store
-from server.store.tables import site
+from server.store.tables import child, site
 
 WHO = "command"
 MOST_LINES = 50
@@ -71,16 +71,38 @@ def cards() -> None:
 def tokens(settings: ServerSettings, site_code: str) -> None:
     """Print number and token of each card of a site, as CSV, to write NFC tags from. Keep it secret."""
     words = catalogues()[settings.languages[0]]
+    now_ms = SystemClock().read().wall_ms
     store = open_store(settings.store_url)
     try:
         with store.write() as conn:
-            issued = token_cards(conn, _site_id(conn, site_code, words))
-            audit.record(conn, WHO, "cards.tokens", site_code, SystemClock().read().wall_ms)
+            issued = token_cards(conn, _site_id(conn, site_code, words), local_day(from_ms(now_ms)))
+            audit.record(conn, WHO, "cards.tokens", site_code, now_ms)
     finally:
         store.close()
     click.echo(words.text("cards.header"))
     for one in issued:
         click.echo(f"{one.number},{one.token.text}")
+
+
+@cards.command("replace")
+@click.argument("number")
+@pass_settings
+def replace(settings: ServerSettings, number: str) -> None:
+    """Make the lost cards of the child with this number invalid, and give it a new one to print."""
+    words = catalogues()[settings.languages[0]]
+    now_ms = SystemClock().read().wall_ms
+    store = open_store(settings.store_url)
+    try:
+        with store.write() as conn:
+            child_id = conn.execute(select(child.c.id).where(child.c.number == number)).scalar_one_or_none()
+            if child_id is None:
+                raise click.ClickException(words.text("cards.no_child", number=number))
+            revoked = revoke_all(conn, child_id, now_ms)
+            issue(conn, child_id, now_ms)
+            audit.record(conn, WHO, "cards.replace", child_id, now_ms)
+    finally:
+        store.close()
+    click.echo(words.counted("cards.replaced", revoked))
 
 
 def _site_id(conn: Connection, code: str, words: Catalogue) -> str:

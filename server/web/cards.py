@@ -12,6 +12,7 @@ import segno
 from flask import render_template, request
 from markupsafe import Markup
 
+from attendance.clock import from_ms, local_day
 from attendance.roster import Animal, Colour, Mark
 from server.audit import record
 from server.cards import IssuedCard, token_cards
@@ -37,9 +38,10 @@ def card_sheet(code: str) -> str:
     """Show the valid QR cards of a site, ready to print; `names=0` and `found=0` leave these lines out."""
     site = site_or_404(code)
     parts = services()
+    now_ms = parts.clock.read().wall_ms
     with parts.store.write() as conn:
-        issued = token_cards(conn, site.id)
-        record(conn, account().id, "cards.print", site.code, parts.clock.read().wall_ms)
+        issued = token_cards(conn, site.id, local_day(from_ms(now_ms)))
+        record(conn, account().id, "cards.print", site.code, now_ms)
     printed = [_printed(card) for card in issued]
     return render_template(
         "cards.html",

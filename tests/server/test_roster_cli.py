@@ -156,3 +156,20 @@ def test_tokens_are_printed_for_the_writer_of_tags_and_it_is_audited(
     assert {line.split(",")[1] for line in said.output.splitlines()[1:]} == tokens
     assert make.rows(store, audit)[-1].action == "cards.tokens"
     assert len(make.rows(store, site)) == 1
+
+
+def test_a_lost_card_is_replaced_by_the_childs_number(settings: ServerSettings, store: Store, file: Path) -> None:
+    run(settings, file, "--apply")
+    before = {row.token for row in make.rows(store, card)}
+    said = CliRunner().invoke(cards, ["replace", "R8-1"], obj=settings)
+    assert said.output == "1 card is no longer valid. Print the new one from the card sheet.\n"
+    valid = {row.token for row in make.rows(store, card) if row.revoked_at_ms is None}
+    assert (len(valid), len(valid - before)) == (2, 1)
+    assert make.rows(store, audit)[-1].action == "cards.replace"
+
+
+def test_a_card_of_a_number_nobody_has_is_not_replaced(settings: ServerSettings, store: Store, file: Path) -> None:
+    run(settings, file, "--apply")
+    said = CliRunner().invoke(cards, ["replace", "R8-9"], obj=settings)
+    assert (said.exit_code, said.stderr) == (1, 'Error: No child has number "R8-9".\n')
+    assert all(row.revoked_at_ms is None for row in make.rows(store, card))
