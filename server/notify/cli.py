@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from attendance.clock import Clock, SystemClock
-from attendance.errors import SettingsError
 from server.catalogues import catalogues
 from server.config import ServerSettings, SmtpSettings, pass_settings
 from server.errors import StoreError
@@ -28,12 +27,13 @@ FAULT_S = 5.0
 @pass_settings
 def dispatch(settings: ServerSettings, *, once: bool) -> None:
     """Send queued notices until stopped; with --once, only those that are due now."""
+    password = _password(settings.smtp)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     clock = SystemClock()
     store = open_store(settings.store_url)
-    mail = MailTransport(settings.smtp, password=_password(settings.smtp), clock=clock)
+    mail = MailTransport(settings.smtp, password=password, clock=clock)
     try:
         require_current(store)
         dispatch_until(stop, store, mail, clock, _rules(settings), once=once)
@@ -78,5 +78,5 @@ def _password(smtp: SmtpSettings) -> str | None:
         return None
     try:
         return Path(smtp.password_file).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise SettingsError((f"smtp.password_file: {smtp.password_file} cannot be read ({error.strerror})",)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.ClickException(f"smtp.password_file: {smtp.password_file} cannot be read ({error})") from error
