@@ -26,7 +26,8 @@ ANY_SYSTEM = 0xFFFF
 """FeliCa's wildcard: a card answers with its first system, always the same one."""
 CARD_EXCHANGES = 400
 CARD_TIME_S = 2.0
-_READ_ATTEMPTS = 2
+_READ_ATTEMPTS = 3
+"""Of a card's text, before its number is taken instead: one missed answer must not make a known card a stranger."""
 _PAUSE_SEARCHING_S = 0.01
 _PAUSE_HELD_S = 0.04
 _PATH = re.compile(
@@ -169,8 +170,7 @@ class NfcReader:
         if unread.attempts_left > 0 and may_hold_text(target):
             unread.attempts_left -= 1
             target = _ndef_side(frontend, target)
-            if target is None:
-                unread.attempts_left = 0
+            if target is None:  # no answer for that system: a card without it, or a poll that was missed
                 return None
             faults_before = frontend.allowance.faults
             text = self._read_text(frontend, target)

@@ -1,6 +1,7 @@
 """`tadaima-provision demo`: sets the stage, plays the day, says where to look, and counts."""
 
 import os
+import signal
 import tempfile
 import time
 from pathlib import Path
@@ -34,6 +35,8 @@ def demo(
 ) -> None:
     """A day at a site on this computer, with invented children."""
     words = catalogues()[Language(language)]
+    for number in (signal.SIGINT, signal.SIGTERM):  # also when a shell started it in the background
+        signal.signal(number, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="tadaima-demo-") as temporary:
         chosen = folder or Path(temporary)
         chosen.mkdir(parents=True, exist_ok=folder is None)
@@ -45,7 +48,9 @@ def demo(
                 raise click.ClickException(str(error)) from error
             except KeyboardInterrupt:
                 click.echo(words.text("demo.ended"))
-                return
+                if seconds is None:
+                    return
+                raise click.Abort from None
     if report is None:
         return
     if report_file is not None:
