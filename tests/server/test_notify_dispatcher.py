@@ -346,6 +346,21 @@ def test_a_lease_that_passed_to_another_is_not_settled_by_the_first(
     assert f"lease lost id={house.deliveries[0].id}" in caplog.messages
 
 
+def test_a_delivery_that_another_is_sending_is_left_to_it(house: House) -> None:
+    house.moves()
+    house.clock.advance(UNDO_S)
+
+    class Overtaken(MailTransport):
+        def send(self, message: Message) -> str:
+            with house.store.write() as conn:
+                conn.execute(update(delivery).values(lease="of another"))
+            return "too late"
+
+    house.step(Overtaken(SmtpSettings(), password=None, clock=house.clock))
+    (held,) = house.deliveries
+    assert (held.state, held.lease, held.provider_id) == ("queued", "of another", None)
+
+
 def test_two_dispatchers_at_once_double_nothing(house: House, postbox: Postbox) -> None:
     for number in range(20):
         house.moves(direction=("entry", "exit")[number % 2], at_ms=make.NOON_MS + number * 1000)

@@ -51,9 +51,10 @@ def test_nothing_on_the_wire_needs_more_than_seven_bits() -> None:
     with smtp_server() as postbox:
         mail = transport(postbox.port)
         mail.send(message(subject="\N{HIRAGANA LETTER A}" * 60, body="\N{HIRAGANA LETTER A}" * 2000))
+        mail.send(message(body="\N{HIRAGANA LETTER A}\n"))
         mail.close()
-    assert postbox.raw[0].isascii()
-    assert max(map(len, postbox.raw[0].splitlines())) <= 78
+    assert [raw.isascii() for raw in postbox.raw] == [True, True]
+    assert max(len(line) for raw in postbox.raw for line in raw.splitlines()) <= 78
 
 
 def test_a_newline_in_a_name_makes_no_header() -> None:

@@ -145,6 +145,15 @@ def test_a_child_is_in_the_unit_it_was_in_on_that_day(store: Store, site: Row[An
     assert only(store, site).children[0].unit == "now"
 
 
+def test_a_child_whose_enrolment_is_over_is_in_no_unit_but_counted(store: Store, site: Row[Any]) -> None:
+    child = make.child(store)
+    ended = {"unit_id": group(store, site, "old").id, "until_day": make.DAY - timedelta(days=1)}
+    make.enrolment(store, child_id=child.id, site_id=site.id, **ended)
+    stay(store, site, child)
+    (line,) = only(store, site).children
+    assert line.unit == ""
+
+
 def test_sites_come_by_code_and_only_those_asked_for(store: Store) -> None:
     b, a, _ = (make.site(store, code=code) for code in "BAC")
     assert [each.code for each in report(store, b, a).sites] == ["A", "B"]
