@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 FILE_NAME = "door.json"
 SILENT_S = 10.0
 """The door writes each second."""
+STARTING_S = 30.0
+"""What a small machine takes to start the door; nobody is told of a silent door before."""
+_NS = 1_000_000_000
 READER_DOWN = "down"
 DOOR_SILENT = "door_silent"
 JOURNAL_BROKEN = "journal_unwritable"
@@ -33,9 +36,10 @@ class DoorReport(msgspec.Struct, frozen=True):
         """Return the readers that do not answer, as the server is told."""
         return dict.fromkeys(self.readers_down, READER_DOWN)
 
-    def problems(self, now_boot_ns: int) -> tuple[str, ...]:
-        """Return the codes of what is wrong with the door, as the server is told."""
-        silent = now_boot_ns - self.boot_ns > SILENT_S * 1_000_000_000
+    def problems(self, now_boot_ns: int, since_boot_ns: int) -> tuple[str, ...]:
+        """Return the codes of what is wrong with the door, as the server is told; `since` we have been listening."""
+        silent_from_ns = max(self.boot_ns + SILENT_S * _NS, since_boot_ns + STARTING_S * _NS)
+        silent = now_boot_ns > silent_from_ns
         return ((DOOR_SILENT,) if silent else ()) + ((JOURNAL_BROKEN,) if self.broken else ())
 
 

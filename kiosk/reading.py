@@ -1,6 +1,7 @@
 """A thread a reader: opens it, passes on what it reads, and opens it again when lost (steps 1 and 2 of the line)."""
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -12,15 +13,25 @@ from kiosk.faults import where
 
 log = logging.getLogger(__name__)
 
+OPENING_S = 10.0
+"""A camera takes a second or two to open; until then it is not told to staff as one that does not work."""
+
 
 class ReaderThread:
     """Keeps one reader going; whatever befalls it stays in this thread. Thread: one caller."""
 
-    def __init__(self, reader: CardReader, take: Callable[[RawRead], None], backoff: Backoff | None = None) -> None:
+    def __init__(
+        self,
+        reader: CardReader,
+        take: Callable[[RawRead], None],
+        backoff: Backoff | None = None,
+        *,
+        opening_s: float = OPENING_S,
+    ) -> None:
         """`take` gets every read and may block while the door is behind."""
         self.name = reader.name
-        self.down = True
-        """It does not answer; so too until it is open for the first time."""
+        self._down_from_s = math.inf
+        self._opening_s = opening_s
         self._reader = reader
         self._take = take
         self._backoff = backoff or Backoff()
@@ -28,8 +39,14 @@ class ReaderThread:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"reader-{reader.name}", daemon=True)
 
+    @property
+    def down(self) -> bool:
+        """Whether it does not answer: it failed, or has not opened in good time. Thread: any."""
+        return time.monotonic() >= self._down_from_s
+
     def start(self) -> None:
         """Begin to read."""
+        self._down_from_s = time.monotonic() + self._opening_s
         self._thread.start()
 
     def stop(self) -> None:
@@ -68,12 +85,12 @@ class ReaderThread:
         self._reader.close()
 
     def _note_up(self) -> None:
-        self.down = False
+        self._down_from_s = math.inf
         self._told = False
         log.info("reader up reader=%s", self.name)
 
     def _note_down(self, reason: str) -> None:
-        self.down = True
+        self._down_from_s = time.monotonic()
         if not self._told and not self._stopping.is_set():
             log.warning("reader down reader=%s reason=%r", self.name, reason)
         self._told = True

@@ -89,6 +89,7 @@ class Sync:
         self._failures = 0
         self._backoff = Backoff(FIRST_BACKOFF_S, LONGEST_BACKOFF_S)
         self._away: str | None = None
+        self._began_ns = clock.read().boot_ns
 
     def step(self) -> Step:
         """Ask the server what it lacks, send some of it, take in its news. Raises: nothing of what can go wrong."""
@@ -141,7 +142,7 @@ class Sync:
 
     def _offer(self, heads: list[Head], session: str | None, lacking: int) -> OfferRequest:
         door, at = self._door(), self._clock.read()
-        problems = (*sorted(self._problems), *door.problems(at.boot_ns))
+        problems = (*sorted(self._problems), *door.problems(at.boot_ns, self._began_ns))
         health = Health(app=self._app, unsent=lacking, readers=door.readers(), problems=problems)
         now = KioskNow(session=session, boot=self._boot, at=at)
         return OfferRequest(now=now, heads=tuple(heads), health=health)

@@ -5,7 +5,7 @@ import pytest
 
 from attendance.clock import ManualClock
 from kiosk.answer import DoorStatus
-from kiosk.door_report import NO_REPORT, SILENT_S, DoorReport, ReportingDisplay, read_report
+from kiosk.door_report import NO_REPORT, SILENT_S, STARTING_S, DoorReport, ReportingDisplay, read_report
 from tests.kiosk.sync_parts import kiosk_at, model
 
 NOON = datetime(2026, 11, 24, 3, tzinfo=UTC)
@@ -24,15 +24,23 @@ def test_the_sync_process_reads_what_the_door_wrote(tmp_path: Path) -> None:
     report = read_report(tmp_path)
     assert report == DoorReport(boot_ns=7, readers_down=("camera", "nfc"), broken=True)
     assert report.readers() == {"camera": "down", "nfc": "down"}
-    assert report.problems(now_boot_ns=7) == ("journal_unwritable",)
+    assert report.problems(now_boot_ns=7, since_boot_ns=0) == ("journal_unwritable",)
     assert [file.name for file in tmp_path.iterdir()] == ["door.json"]
 
 
 def test_a_door_that_has_not_written_for_a_while_is_silent(tmp_path: Path) -> None:
-    report = DoorReport(boot_ns=0, readers_down=(), broken=False)
+    written_ns, since_ns = round(STARTING_S * 1e9), 0
+    report = DoorReport(boot_ns=written_ns, readers_down=(), broken=False)
 
-    assert report.problems(round(SILENT_S * 1e9)) == ()
-    assert report.problems(round(SILENT_S * 1e9) + 1) == ("door_silent",)
+    assert report.problems(written_ns + round(SILENT_S * 1e9), since_ns) == ()
+    assert report.problems(written_ns + round(SILENT_S * 1e9) + 1, since_ns) == ("door_silent",)
+
+
+def test_a_door_is_given_time_to_start_before_staff_are_told() -> None:
+    since_ns = 40 * 10**9
+
+    assert NO_REPORT.problems(since_ns + round(STARTING_S * 1e9), since_ns) == ()
+    assert NO_REPORT.problems(since_ns + round(STARTING_S * 1e9) + 1, since_ns) == ("door_silent",)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[1]", b'{"boot_ns": "soon"}'])
@@ -40,7 +48,7 @@ def test_a_door_whose_word_cannot_be_read_is_silent(content: bytes, tmp_path: Pa
     (tmp_path / "door.json").write_bytes(content)
 
     assert read_report(tmp_path) == NO_REPORT == read_report(tmp_path / "nowhere")
-    assert NO_REPORT.problems(now_boot_ns=0) == ("door_silent",)
+    assert NO_REPORT.problems(now_boot_ns=10**12, since_boot_ns=0) == ("door_silent",)
 
 
 def test_a_folder_that_is_gone_is_a_fault_told_once_and_mends(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

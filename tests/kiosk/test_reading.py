@@ -113,7 +113,6 @@ def test_a_reader_that_is_missing_is_tried_again_whatever_ails_it(caplog: pytest
     reader = Brittle("front", ReaderLost("front", "no device"), DriverMissing("nfcpy", "install it"), bug)
     reads = Reads()
     thread = ReaderThread(reader, reads.take, Backoff(*QUICK))
-    assert is_down(thread), "until it was opened once"
     thread.start()
     reads.wait()
     assert reader.opened == 4
@@ -121,6 +120,44 @@ def test_a_reader_that_is_missing_is_tried_again_whatever_ails_it(caplog: pytest
     end(thread)
     assert caplog.text.count("reader down") == 1, "told when it changes, not at every try"
     assert "04a1b2c3" not in caplog.text
+
+
+class Slow(FakeReader):
+    """A reader that opens when it is let."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.let = threading.Event()
+
+    def open(self) -> None:
+        assert self.let.wait(WAIT_S)
+        super().open()
+
+
+@pytest.mark.parametrize(("opening_s", "told"), [(3600.0, False), (0.0, True)])
+def test_a_reader_is_down_before_it_opened_only_when_it_takes_too_long(opening_s: float, *, told: bool) -> None:
+    reader, reads = Slow("front"), Reads()
+    thread = ReaderThread(reader, reads.take, opening_s=opening_s)
+    assert not is_down(thread), "nobody wants it yet"
+    thread.start()
+    assert is_down(thread) is told
+    reader.let.set()
+    feed(reader, "qr one")
+    reads.wait()
+    assert not is_down(thread)
+    end(thread)
+
+
+def test_a_reader_that_fails_is_down_at_once() -> None:
+    reader = Brittle("front", ReaderLost("front", "no device"))
+    thread = ReaderThread(reader, Reads().take, Backoff(3600, 3600))
+    thread.start()
+    for _ in range(2000):
+        if thread.down:
+            break
+        threading.Event().wait(0.005)
+    assert is_down(thread)
+    end(thread)
 
 
 def test_a_reader_that_is_unplugged_is_down_until_it_is_back() -> None:
