@@ -117,16 +117,17 @@ class Delivery:
                 return self._deliver(session, from_seq, len(lines) // 2)
             self._note(Problem.ENTRY_REFUSED, f"session={session} seq={from_seq} code={error.code}")
             return None
-        return self._proved(receipt)
+        return self._proved(receipt, from_seq)
 
-    def _proved(self, receipt: Receipt) -> Head | None:
-        """Return the head that a receipt acknowledges when our own chain agrees."""
+    def _proved(self, receipt: Receipt, from_seq: int) -> Head | None:
+        """Return the head that a receipt for entries from `from_seq` on acknowledges when our own chain agrees."""
         if receipt.quarantined:
             seqs = ",".join(map(str, receipt.quarantined))
             log.warning("server quarantined session=%s seqs=%s", receipt.session, seqs)
-        if receipt.through < 0:
+        if receipt.through < 0 and from_seq == 0:
             return None
-        if self.own_hash(receipt.session, receipt.through) != receipt.hash:
+        # Nothing, though it held what is before our stretch: it does not take that for the same session.
+        if receipt.through < 0 or self.own_hash(receipt.session, receipt.through) != receipt.hash:
             self._note(Problem.CHAIN_DIFFERS, f"session={receipt.session} seq={receipt.through}")
             self.differing.add(receipt.session)
             return None

@@ -71,6 +71,13 @@ def find_anchor(conn: Connection, kiosk_id: str, boot: str) -> Anchor | None:
     return None if row is None else Anchor(boot_ns=row.boot_ns, server_ms=row.server_ms)
 
 
+def lend_anchor(conn: Connection, boot: str, *, of: str, to: str) -> None:
+    """Give a kiosk that has no anchor for a boot the one of another: the same machine under the name it had before."""
+    lent = find_anchor(conn, of, boot)
+    if lent is not None and find_anchor(conn, to, boot) is None:
+        conn.execute(insert(anchor).values(kiosk_id=to, boot=boot, boot_ns=lent.boot_ns, server_ms=lent.server_ms))
+
+
 def retime(conn: Connection, kiosk_id: str, boot: str, found: Anchor) -> int:
     """Find the times of a boot's movements anew by an anchor; return how many changed. Those set by staff stay."""
     rows = conn.execute(

@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 
+import msgspec
+
 from attendance.errors import WireError
 from attendance.records import (
     FIRST_PREV,
@@ -60,6 +62,14 @@ def understand(stored: JournalLine, place: Place) -> AttendanceRecord | Quaranti
     return _with_good_ids(record)
 
 
+def prev_of(stored: JournalLine) -> str | None:
+    """Return the hash of the entry that a line says it follows, whatever its kind; None when it says nothing."""
+    try:
+        return _link.decode(stored.line).prev
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        return None
+
+
 def _with_good_ids(record: AttendanceRecord) -> AttendanceRecord | Quarantined:
     match record.body:
         case SessionOpened(boot=boot) if not _BOOT.fullmatch(boot):
@@ -68,3 +78,12 @@ def _with_good_ids(record: AttendanceRecord) -> AttendanceRecord | Quarantined:
             return Quarantined("no hash of a card")
         case _:
             return record
+
+
+class _Link(msgspec.Struct):
+    """What a line of any version has."""
+
+    prev: str
+
+
+_link = msgspec.json.Decoder(_Link)

@@ -15,8 +15,8 @@ from sqlalchemy import Connection, Row, insert, select, update
 from attendance.errors import WireError
 from attendance.records import AttendanceRecord, JournalLine, Moved, SessionOpened, kind_of
 from attendance.wire import EntriesRequest, Receipt
-from server.derive import UNKNOWN_CHILD, Source, derive, known_children
-from server.entries import Place, Quarantined, storable, understand
+from server.derive import UNKNOWN_CHILD, Source, derive, known_children, lend_anchor
+from server.entries import Place, Quarantined, prev_of, storable, understand
 from server.store.engine import Store
 from server.store.ids import new_id
 from server.store.tables import entry, journal_session, kiosk
@@ -60,30 +60,42 @@ def accept_within(conn: Connection, sender: Row[Any], request: EntriesRequest, n
     if request.from_seq < 0 or not _SESSION.fullmatch(request.session):
         raise WireError("entries", "no such place in a journal")
     session = _held(conn, sender, request.session)
-    if not may_bring(conn, sender, session.owner):
+    if session.owner != sender.id and not _proves_to_hold(session, request):
         log.warning("foreign session kiosk=%s session=%s", sender.id, session.name)
-        return session.receipt()
+        return Receipt(session=session.name, through=-1, hash="")
     again = max(session.through + 1 - request.from_seq, 0)
     wrong = _recognise(conn, session, request.from_seq, request.entries[:again])
     if request.from_seq > session.through + 1 or not request.entries[again:]:
         return session.receipt(wrong)
     fresh = _read(conn, sender, session, request.entries[again:], now_ms)
     _keep(conn, session, fresh, now_ms)
-    derive(conn, fresh.records, Source(site=sender.site_id, kiosk=session.owner, boot=session.boot), now_ms)
+    if session.owner != sender.id:
+        log.info("brought for another kiosk=%s by=%s session=%s", session.owner, sender.id, session.name)
+        lend_anchor(conn, session.boot, of=sender.id, to=session.owner)
+    source = Source(site=_site_of(conn, session.owner), kiosk=session.owner, boot=session.boot)
+    derive(conn, fresh.records, source, now_ms)
     return session.receipt(wrong + fresh.quarantined)
 
 
-def may_bring(conn: Connection, sender: Row[Any], owner: str) -> bool:
-    """Say whether a kiosk may hand in what `owner` wrote: itself, or a revoked kiosk of its site.
+def _proves_to_hold(session: _Session, request: EntriesRequest) -> bool:
+    """Say whether a stretch of another kiosk's session shows that its sender has that journal.
 
-    A kiosk that is enrolled anew still holds the journal of the kiosk it was before.
+    A kiosk that is enrolled anew still holds the journal of the kiosk it was before. Nobody else knows the hash of the
+    last entry held, so no kiosk can put words into the running journal of another.
     """
-    if owner == sender.id:
-        return True
-    forerunner = select(kiosk.c.id).where(
-        kiosk.c.id == owner, kiosk.c.site_id == sender.site_id, kiosk.c.revoked_at_ms.is_not(None)
-    )
-    return conn.execute(forerunner).first() is not None
+    last = session.through - request.from_seq
+    if 0 <= last < len(request.entries):
+        return storable(request.entries[last]).hash == session.hash
+    return last == -1 and len(request.entries) > 0 and prev_of(request.entries[0]) == session.hash
+
+
+def _site_of(conn: Connection, kiosk_id: str) -> str:
+    return str(conn.execute(select(kiosk.c.site_id).where(kiosk.c.id == kiosk_id)).scalar_one())
+
+
+def _is_of_site(conn: Connection, kiosk_id: str, site_id: str) -> bool:
+    found = select(kiosk.c.id).where(kiosk.c.id == kiosk_id, kiosk.c.site_id == site_id)
+    return conn.execute(found).first() is not None
 
 
 def _held(conn: Connection, sender: Row[Any], name: str) -> _Session:
@@ -149,7 +161,7 @@ def _place(
     conn: Connection, sender: Row[Any], session: _Session, record: AttendanceRecord, children: frozenset[str]
 ) -> AttendanceRecord | Quarantined:
     """Check what a record says of kiosk and child; a header also tells whose session it is and of which boot."""
-    if isinstance(record.body, SessionOpened) and may_bring(conn, sender, record.kiosk):
+    if isinstance(record.body, SessionOpened) and _is_of_site(conn, record.kiosk, sender.site_id):
         session.owner, session.boot = record.kiosk, record.body.boot
     if record.kiosk != session.owner:
         return Quarantined("the line names another kiosk")

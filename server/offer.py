@@ -4,17 +4,17 @@ What is wanted follows from the entries that are really here, so a server restor
 """
 
 import logging
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, tuple_, update
 
 from attendance.clock import from_ms, local_day
 from attendance.records import Head
 from attendance.wire import Health, KioskNow, OfferRequest, OfferResponse, Want
 from server.derive import find_anchor, retime
-from server.ledger import may_bring
 from server.roster_state import presence_version, roster_version
-from server.store.tables import anchor, journal_session, kiosk
+from server.store.tables import anchor, entry, journal_session, kiosk
 from server.timeline import Anchor, Change, compare, is_possible
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def answer(conn: Connection, sender: Row[Any], request: OfferRequest, now_ms: in
     _set_anchor(conn, sender.id, request.now, now_ms)
     day = local_day(from_ms(now_ms))
     return OfferResponse(
-        want=_wanted(conn, sender, request.heads),
+        want=_wanted(conn, request.heads),
         time_ms=now_ms,
         max_batch=MAX_BATCH,
         backoff_ms=0,
@@ -79,16 +79,40 @@ def _set_anchor(conn: Connection, kiosk_id: str, now: KioskNow, now_ms: int) -> 
             log.info("retimed kiosk=%s boot=%s movements=%s", kiosk_id, now.boot, changed)
 
 
-def _wanted(conn: Connection, sender: Row[Any], heads: tuple[Head, ...]) -> tuple[Want, ...]:
-    held: dict[str, Row[Any]] = {}
-    names = [head.session for head in heads]
-    for start in range(0, len(names), _CHUNK):
-        asked = select(journal_session).where(journal_session.c.session.in_(names[start : start + _CHUNK]))
-        held.update({row.session: row for row in conn.execute(asked)})
+def _wanted(conn: Connection, heads: tuple[Head, ...]) -> tuple[Want, ...]:
+    """Return where each session goes on that is not held up to its offered head, or held with another hash there.
+
+    The kiosk counts as acknowledged what is not wanted, so whatever is lacking is wanted, whoever offers it.
+    """
+    throughs = _throughs(conn, heads)
+    hashes = _hashes(conn, [head for head in heads if head.seq <= throughs.get(head.session, -1)])
     wanted = []
     for head in heads:
-        row = held.get(head.session)
-        through = -1 if row is None else row.through
-        if head.seq > through and (row is None or may_bring(conn, sender, row.kiosk_id)):
+        through = throughs.get(head.session, -1)
+        if head.seq > through:
             wanted.append(Want(session=head.session, from_seq=through + 1))
+        elif hashes.get((head.session, head.seq)) != head.hash:
+            wanted.append(Want(session=head.session, from_seq=head.seq))
     return tuple(wanted)
+
+
+def _throughs(conn: Connection, heads: Sequence[Head]) -> dict[str, int]:
+    throughs: dict[str, int] = {}
+    for chunk in _chunks(heads):
+        these = journal_session.c.session.in_([head.session for head in chunk])
+        asked = select(journal_session.c.session, journal_session.c.through).where(these)
+        throughs.update({row.session: row.through for row in conn.execute(asked)})
+    return throughs
+
+
+def _hashes(conn: Connection, heads: Sequence[Head]) -> dict[tuple[str, int], str]:
+    hashes: dict[tuple[str, int], str] = {}
+    for chunk in _chunks(heads):
+        these = tuple_(entry.c.session, entry.c.seq).in_([(head.session, head.seq) for head in chunk])
+        asked = select(entry.c.session, entry.c.seq, entry.c.hash).where(these)
+        hashes.update({(row.session, row.seq): row.hash for row in conn.execute(asked)})
+    return hashes
+
+
+def _chunks(heads: Sequence[Head]) -> Iterator[Sequence[Head]]:
+    return (heads[start : start + _CHUNK] for start in range(0, len(heads), _CHUNK))

@@ -146,6 +146,22 @@ def test_a_server_restored_from_a_backup_asks_for_what_it_lacks(server: RealServ
         assert kiosk.cache.acks() == sorted(kiosk.reader.heads())
 
 
+def test_a_kiosk_that_is_enrolled_anew_brings_all_it_wrote_before(server: RealServer, tmp_path: Path) -> None:
+    folder = enrolled(server, tmp_path / "anew")
+    with kiosk_in(folder, server.url) as kiosk:
+        sent, unsent, offline = children(kiosk)[6:9]
+        kiosk.append(moved(child=sent))
+        kiosk.settle()
+        kiosk.append(moved(child=unsent))
+        kiosk.reopen()
+        kiosk.append(moved(child=offline))
+    code = server.command("kiosks", "code", "sakura", "anew").strip()
+    enrol(server.url, code, folder, clock=SystemClock(), replace=True)
+    with kiosk_in(folder, server.url) as kiosk:
+        assert {sent, unsent, offline} <= present(kiosk)
+        assert kiosk.cache.acks() == sorted(kiosk.reader.heads())
+
+
 def test_codes_keys_and_revocation_are_the_servers_word(server: RealServer, tmp_path: Path) -> None:
     with pytest.raises(EnrolmentFailed) as failed:
         enrol(server.url, "WRONGCODE2", tmp_path / "other", clock=SystemClock())

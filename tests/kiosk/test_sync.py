@@ -266,6 +266,22 @@ def test_another_entry_in_our_place_is_a_loud_fault_and_acknowledges_nothing(
     assert sum("chain_differs" in record.getMessage() for record in caplog.records) == 1
 
 
+def test_a_server_that_does_not_take_our_stretch_for_the_rest_of_what_it_holds_has_acknowledged_nothing(
+    kiosk: Kiosk, server: ModelServer
+) -> None:
+    kiosk.append(moved(), moved())
+    session = kiosk.journal.session or ""
+    for _ in range(2):
+        server.once.append(Canned(body=encode(OfferResponse((Want(session, 1),), 1_775_012_400_000, 500, 0, "1", "v"))))
+        server.once.append(Canned(body=encode(Receipt(session, -1, ""))))
+        server.once.append(BROKEN)
+        kiosk.sync.step()
+    assert kiosk.cache.acks() == []
+    kiosk.settle()
+    assert server.ledger.sessions == kiosk.held()
+    assert kiosk.cache.acks() == kiosk.reader.heads()
+
+
 def test_a_receipt_for_entries_we_never_wrote_acknowledges_nothing(kiosk: Kiosk, server: ModelServer) -> None:
     kiosk.append()
     (head,) = kiosk.reader.heads()

@@ -35,6 +35,7 @@ from attendance.wire import (
 )
 from server.api.kiosk import NONCE_LIFE_MS
 from server.enrolment import LIFE_MS, issue
+from server.ledger import accept
 from server.sites import set_rules
 from server.store.engine import Store
 from server.store.tables import entry, kiosk, movement, nonce
@@ -205,6 +206,33 @@ def test_a_kiosk_that_was_rolled_back_is_asked_for_nothing(
     good(send(client, ENTRIES_PATH, encode(session.request()), key=key), Receipt)
     session.head = Head(session.name, 0, session.lines[0].hash)
     assert good(send(client, OFFER_PATH, encode(offer(session)), key=key), OfferResponse).want == ()
+
+
+@pytest.mark.parametrize("seq", [0, 1, 2])
+def test_an_entry_held_with_another_hash_is_wanted_so_that_the_receipt_shows_it(
+    client: FlaskClient, door: Row[Any], key: Ed25519PrivateKey, seq: int
+) -> None:
+    session = Session(door.id)
+    session.unknown()
+    session.unknown()
+    good(send(client, ENTRIES_PATH, encode(session.request()), key=key), Receipt)
+    session.head = Head(session.name, seq, "0" * 64)
+    assert good(send(client, OFFER_PATH, encode(offer(session)), key=key), OfferResponse).want == (
+        Want(session.name, seq),
+    )
+
+
+def test_what_is_lacking_is_wanted_of_whoever_offers_it(
+    client: FlaskClient, store: Store, door: Row[Any], key: Ed25519PrivateKey
+) -> None:
+    """A kiosk takes what is not wanted for held; its own journal may begin under the name it had before."""
+    before = make.kiosk(store)
+    held = Session(before.id)
+    held.unknown()
+    held.unknown()
+    accept(store, before, held.request(0, 2), NOON_MS)
+    answer = good(send(client, OFFER_PATH, encode(offer(held)), key=key), OfferResponse)
+    assert answer.want == (Want(held.name, 2),)
 
 
 def test_an_offer_tells_how_the_kiosk_is(

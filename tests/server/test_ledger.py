@@ -15,10 +15,10 @@ from server.derive import settle
 from server.ledger import accept
 from server.store.engine import Store
 from server.store.ids import new_id
-from server.store.tables import delivery, entry, guardian, journal_session, movement, unknown_card
+from server.store.tables import anchor, delivery, entry, guardian, journal_session, movement, unknown_card
 from tests.server import factories as make
 from tests.server.factories import DAY, NOON_MS
-from tests.server.kiosk_side import Session
+from tests.server.kiosk_side import S, Session
 
 
 @pytest.fixture
@@ -190,14 +190,31 @@ def test_a_movement_of_a_child_nobody_knows_waits_for_the_roster(store: Store, d
     assert take(store, door, session.request()).quarantined == ()
 
 
-def test_one_kiosk_cannot_write_into_the_journal_of_another(store: Store, door: Row[Any], child_id: str) -> None:
+@pytest.mark.parametrize("from_seq", [0, 1, 2, 3])
+def test_one_kiosk_cannot_write_into_the_journal_of_another(
+    store: Store, door: Row[Any], child_id: str, from_seq: int
+) -> None:
     session = Session(door.id)
     session.moved(child_id)
+    forged = Session(door.id, name=session.name, boot="f" * 32)
+    forged.moved(child_id)
+    forged.moved(child_id, Direction.EXIT)
     session.moved(child_id, Direction.EXIT)
     take(store, door, session.request(0, 2))
     other = make.kiosk(store, site_id=door.site_id)
-    assert take(store, other, session.request()).through == 1
+    assert take(store, other, forged.request(from_seq)) == Receipt(session.name, -1, "")
     assert take(store, door, session.request()).through == 2
+    assert [row.line for row in make.rows(store, entry)] == [line.line for line in session.lines]
+
+
+def test_a_session_of_another_kiosk_is_told_to_nobody_who_has_not_got_it(
+    store: Store, door: Row[Any], child_id: str
+) -> None:
+    session = Session(door.id)
+    session.moved(child_id)
+    take(store, door, session.request())
+    asked = EntriesRequest(session.name, 0, ())
+    assert take(store, make.kiosk(store, site_id=door.site_id), asked) == Receipt(session.name, -1, "")
 
 
 def test_a_journal_that_names_another_kiosk_is_kept_in_quarantine(store: Store, door: Row[Any], child_id: str) -> None:
@@ -208,13 +225,57 @@ def test_a_journal_that_names_another_kiosk_is_kept_in_quarantine(store: Store, 
     assert [row.kiosk_id for row in make.rows(store, entry)] == [door.id, door.id]
 
 
-def test_a_kiosk_enrolled_anew_brings_what_it_wrote_before(store: Store, door: Row[Any], child_id: str) -> None:
-    before = make.kiosk(store, site_id=door.site_id, revoked_at_ms=NOON_MS)
+@pytest.mark.parametrize("revoked_at_ms", [None, NOON_MS])
+@pytest.mark.parametrize("held", [0, 1, 2])
+@pytest.mark.parametrize("overlap", [0, 1])
+def test_a_kiosk_enrolled_anew_brings_what_it_wrote_before(
+    store: Store, door: Row[Any], child_id: str, revoked_at_ms: int | None, held: int, overlap: int
+) -> None:
+    before = make.kiosk(store, site_id=door.site_id, revoked_at_ms=revoked_at_ms)
     session = Session(before.id)
     session.moved(child_id)
-    assert take(store, door, session.request()).quarantined == ()
+    session.moved(child_id, Direction.EXIT)
+    if held:
+        take(store, before, session.request(0, held))
+    receipt = take(store, door, session.request(max(held - overlap, 0)))
+    assert (receipt.through, receipt.quarantined) == (2, ())
+    assert [row.kiosk_id for row in make.rows(store, movement)] == [before.id, before.id]
+
+
+def test_an_entry_of_a_kind_to_come_is_brought_by_a_kiosk_enrolled_anew_too(
+    store: Store, door: Row[Any], child_id: str
+) -> None:
+    before = make.kiosk(store, site_id=door.site_id)
+    session = Session(before.id)
+    seq = session.moved(child_id)
+    take(store, before, session.request(0, 1))
+    line = session.lines[seq].line.replace('"kind":"movement"', '"kind":"message"')
+    newer = EntriesRequest(session.name, seq, (JournalLine(line, line_hash(line)),))
+    receipt = take(store, door, newer)
+    assert (receipt.through, receipt.quarantined) == (seq, (seq,))
+
+
+def test_a_kiosk_that_moved_to_another_site_brings_the_rest_of_what_it_wrote_there(
+    store: Store, door: Row[Any], child_id: str
+) -> None:
+    session = Session(door.id)
+    session.moved(child_id)
+    take(store, door, session.request(0, 1))
+    assert take(store, make.kiosk(store), session.request(1)).through == 1
     [row] = make.rows(store, movement)
-    assert row.kiosk_id == before.id
+    assert (row.site_id, row.kiosk_id) == (door.site_id, door.id)
+
+
+def test_what_a_kiosk_enrolled_anew_brings_is_dated_by_the_boot_it_shares_with_it(
+    store: Store, door: Row[Any], child_id: str
+) -> None:
+    before = make.kiosk(store, site_id=door.site_id)
+    session = Session(before.id)
+    session.moved(child_id, at_s=0, wall_ms=0)
+    make.link(store, anchor, kiosk_id=door.id, boot=session.boot, boot_ns=1060 * S, server_ms=NOON_MS + 60_000)
+    take(store, door, session.request())
+    [row] = make.rows(store, movement)
+    assert (row.at_ms, row.at_source, row.day) == (NOON_MS, "anchor", DAY)
 
 
 @pytest.mark.parametrize(
