@@ -28,7 +28,7 @@ class RosterRefused(ServerError, ValueError):
 
 
 class TransportError(ServerError, OSError):
-    """A message was not taken by its channel; `address_refused` says that the guardian's address will never take one."""
+    """A message was not taken by its channel; `address_refused`: the guardian's address will never take one."""
 
     def __init__(
         self, reason: str, *, permanent: bool, retry_after_s: float | None = None, address_refused: bool = False
