@@ -10,6 +10,7 @@ from attendance.clock import JST, from_ms
 from attendance.roster import Mark
 from server.headcount import Expected, Moved, headcount
 from server.web.doors import Door, doors
+from server.web.trouble import Trouble, troubles
 
 NEW_MS = 60_000
 """How long an arrival is marked as just come."""
@@ -59,7 +60,8 @@ class Kiosk:
     """HH:MM, empty for never."""
     silent: bool
     unsent: int
-    trouble: str
+    troubles: tuple[Trouble, ...]
+    """None of a silent kiosk: what it said last is old, and its silence is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,5 +130,5 @@ def _kiosk(door: Door) -> Kiosk:
         heard="" if door.heard_at_ms is None else hh_mm(door.heard_at_ms),
         silent=door.silent,
         unsent=door.unsent,
-        trouble=door.trouble,
+        troubles=() if door.silent else troubles(door.trouble),
     )

@@ -24,6 +24,7 @@ class SiteToday:
     waiting: int
     kiosks: int
     silent: int
+    troubled: int
 
 
 @pages.get("/")
@@ -37,9 +38,16 @@ def start() -> ResponseReturnValue:
         sites = []
         for site in all_sites(conn):
             board = read_board(conn, site, at_ms)
-            silent = sum(kiosk.silent for kiosk in board.kiosks)
             sites.append(
-                SiteToday(site, len(board.present), len(board.late), len(board.waiting), len(board.kiosks), silent)
+                SiteToday(
+                    site,
+                    present=len(board.present),
+                    late=len(board.late),
+                    waiting=len(board.waiting),
+                    kiosks=len(board.kiosks),
+                    silent=sum(kiosk.silent for kiosk in board.kiosks),
+                    troubled=sum(bool(kiosk.troubles) for kiosk in board.kiosks),
+                )
             )
     day = local_day(from_ms(at_ms))
     total = sum(each.present for each in sites)

@@ -159,9 +159,17 @@ def test_a_silent_kiosk_casts_doubt_on_the_figures(client: FlaskClient, store: S
 def test_a_kiosk_tells_of_its_readers_and_of_what_it_has_not_sent(
     client: FlaskClient, store: Store, site: Row[Any]
 ) -> None:
-    make.kiosk(store, site_id=site.id, name="Front", heard_at_ms=web.AFTERNOON_MS, unsent=2, trouble="camera")
-    assert "“Front” has trouble reading cards (camera)" in page(client)
+    make.kiosk(store, site_id=site.id, name="Front", heard_at_ms=web.AFTERNOON_MS, unsent=2, trouble="reader:nfc:down")
+    assert "The reader “nfc” of the kiosk “Front” does not work." in page(client)
+    assert "reader:nfc" not in page(client)
+    assert "needs a look" in page(client)
     assert "2 records have not arrived yet" in page(client)
+
+
+def test_a_kiosk_that_fell_silent_is_told_of_as_that_alone(client: FlaskClient, store: Store, site: Row[Any]) -> None:
+    make.kiosk(store, site_id=site.id, heard_at_ms=HALF_AN_HOUR_AGO_MS, trouble="reader:nfc:down")
+    assert "The figures may be incomplete" in page(client)
+    assert "nfc" not in page(client)
 
 
 def test_an_unknown_card_is_shown_by_its_first_digits_alone(client: FlaskClient, store: Store, site: Row[Any]) -> None:
@@ -229,11 +237,13 @@ def test_a_report_of_no_day_is_not_found(client: FlaskClient, address: str) -> N
 def test_the_office_sees_numbers_and_no_names(app: Flask, store: Store, site: Row[Any]) -> None:
     enters(store, site, name="Hana")
     make.kiosk(store, site_id=site.id, heard_at_ms=None)
+    make.kiosk(store, site_id=site.id, heard_at_ms=web.AFTERNOON_MS, trouble="reader:nfc:down")
     office = app.test_client()
     web.log_in(office, "office")
     text = office.get("/").text
     assert '<b data-total="1">1</b>' in text
     assert "1 is silent" in text
+    assert "1 needs a look" in text
     assert "Hana" not in text
 
 
@@ -243,7 +253,8 @@ def test_every_page_is_there_in_every_language(
 ) -> None:
     enters(store, site, at_source="unsettled", at_ms=web.AFTERNOON_MS)
     make.child(store, at=site.id)
-    make.kiosk(store, site_id=site.id, heard_at_ms=None, unsent=1, trouble="nfc")
+    make.kiosk(store, site_id=site.id, heard_at_ms=None, unsent=1)
+    make.kiosk(store, site_id=site.id, heard_at_ms=web.AFTERNOON_MS, trouble="reader:nfc:down disk_low")
     make.unknown_card(store, site_id=site.id, at_ms=web.AFTERNOON_MS)
     client.post("/language", data={"csrf_token": web.csrf_token(client.get("/site/A")), "language": language})
     for address in ("/site/A", "/cards/A", "/site/NOWHERE"):

@@ -1,0 +1,44 @@
+"""What a kiosk's trouble means for staff: from the codes that it told (server.offer) to ids of sentences; pure."""
+
+from dataclasses import dataclass
+
+_DOOR_SILENT = "door_silent"
+_SENTENCES = {
+    _DOOR_SILENT: "web.trouble.door_silent",
+    "journal_unwritable": "web.trouble.journal_unwritable",
+    # Whatever of these it is, staff can do the same about it: the office must look, and figures may be short.
+    "chain_differs": "web.trouble.records_held",
+    "entry_refused": "web.trouble.records_held",
+    "journal_unreadable": "web.trouble.records_held",
+    "cache_unusable": "web.trouble.cache_unusable",
+    "names_key_unwritable": "web.trouble.names_key_unwritable",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something to tell staff of a kiosk: the sentence `message`, in which `code` and `reader` may stand."""
+
+    message: str
+    code: str
+    reader: str = ""
+
+
+def troubles(codes: str) -> tuple[Trouble, ...]:
+    """Return what to tell of the codes of a kiosk, each sentence once; a code that is not known has a general one."""
+    found = [_trouble(code) for code in codes.split()]
+    if any(each.code == _DOOR_SILENT for each in found):
+        # What it said of its readers before is old, and there is one thing to do.
+        found = [each for each in found if not each.reader]
+    told: dict[tuple[str, str], Trouble] = {}
+    for each in found:
+        told.setdefault((each.message, each.reader), each)
+    return tuple(told.values())
+
+
+def _trouble(code: str) -> Trouble:
+    kind, _, rest = code.partition(":")
+    reader = rest.rpartition(":")[0]
+    if kind == "reader" and reader:
+        return Trouble("web.trouble.reader", code, reader)
+    return Trouble(_SENTENCES.get(code, "web.trouble.other"), code)
