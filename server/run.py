@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.workers.gthread import ThreadWorker
 
 from attendance.clock import Clock, SystemClock
 from server.config import ServerSettings
@@ -30,7 +31,7 @@ log = logging.getLogger(__name__)
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _BACKLOG = 256
-_GRACE_S = 2
+_GRACE_S = 3  # a worker lets kept-alive connections linger for 2 s, and is killed after this
 _STOP_S = 4.0
 _KEEP_ALIVE_S = 30  # kiosks ask every few seconds; a connection is worth keeping
 _Factory = Callable[[ServerSettings, Store, Clock], Flask]
@@ -157,6 +158,7 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
     def __init__(self, settings: ServerSettings, listener: Listener) -> None:
         self._settings = settings
         self._listener = listener
+        self._app: Flask | None = None
         super().__init__()
 
     def load_config(self) -> None:
@@ -165,7 +167,7 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
         options: dict[str, Any] = {
             "bind": [f"fd://{self._listener.socket.fileno()}"],
             "workers": 1,
-            "worker_class": "gthread",
+            "worker_class": _Worker,
             "threads": self._settings.live.threads if live else self._settings.threads,
             "graceful_timeout": _GRACE_S,
             "keepalive": _KEEP_ALIVE_S,
@@ -180,7 +182,29 @@ class _Gunicorn(BaseApplication):  # type: ignore[misc]
         """Make the app; called by gunicorn in the worker, where database connections may be opened."""
         store = open_store(self._settings.store_url)
         self.cfg.set("worker_exit", lambda _arbiter, _worker: store.close())
-        return _factory(self._listener.part)(self._settings, store, SystemClock())
+        self._app = _factory(self._listener.part)(self._settings, store, SystemClock())
+        return self._app
+
+    def end_streams(self) -> None:
+        """Let go of the screens that are open: the worker waits for all its answers to end."""
+        if self._app is not None and self._listener.part is Part.LIVE:
+            from server.web.live import end_streams
+
+            end_streams(self._app)
+
+
+class _Worker(ThreadWorker):  # type: ignore[misc]
+    """gunicorn's threaded worker, which open streams would keep from ending."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop; called by gunicorn on SIGTERM."""
+        super().handle_exit(sig, frame)
+        self.app.end_streams()
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop at once; called by gunicorn on Ctrl-C."""
+        self.app.end_streams()
+        super().handle_quit(sig, frame)
 
 
 def _factory(part: Part) -> _Factory:

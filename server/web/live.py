@@ -21,6 +21,7 @@ from server.web.session import configure_session, current_account, session_accou
 from server.web.watch import Changes, Watcher
 
 HEARTBEAT_S = 10.0
+_WATCHER = "tadaima.watcher"
 _RETRY_MS = 2000
 
 
@@ -31,6 +32,7 @@ def create_live_app(settings: ServerSettings, store: Store, clock: Clock, *, hea
     parts.bind(app, parts.Services(settings=settings, store=store, clock=clock, secrets=secrets))
     configure_session(app, settings, secrets)
     watcher = Watcher(store, clock)
+    app.extensions[_WATCHER] = watcher
 
     @app.get("/live/site/<code>")
     def stream(code: str) -> Response:
@@ -59,12 +61,20 @@ def create_live_app(settings: ServerSettings, store: Store, clock: Clock, *, hea
     return app
 
 
+def end_streams(app: Flask) -> None:
+    """Let every stream of a live app end, those to come too, since a process waits for them to end. Thread: any."""
+    watcher: Watcher = app.extensions[_WATCHER]
+    watcher.end()
+
+
 def _events(watcher: Watcher, site_id: str, store: Store, who: tuple[str, str], heartbeat_s: float) -> Iterator[str]:
     """Yield a change at once (a page may have missed one while it was away), then each one, and heartbeats between."""
     with watcher.changes(site_id) as changes:
         yield f"retry: {_RETRY_MS}\nevent: changed\ndata: 1\n\n"
         while True:
             if _wait(changes, heartbeat_s):
+                if watcher.ended:
+                    return
                 yield "event: changed\ndata: 1\n\n"
                 continue
             with store.read() as conn:

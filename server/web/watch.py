@@ -37,6 +37,8 @@ class Watcher:
         self._screens: defaultdict[str, set[Changes]] = defaultdict(set)
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
+        self.ended = False
+        """Whoever gets an item looks here first: nothing will change any more."""
 
     @contextmanager
     def changes(self, site_id: str) -> Iterator[Changes]:
@@ -44,6 +46,8 @@ class Watcher:
         mine: Changes = queue.Queue(maxsize=1)
         with self._lock:
             self._screens[site_id].add(mine)
+            if self.ended:
+                mine.put_nowait(None)
             if self._thread is None:
                 self._stop = threading.Event()
                 self._thread = threading.Thread(target=self._run, args=(self._stop,), name="watcher", daemon=True)
@@ -51,9 +55,14 @@ class Watcher:
         try:
             yield mine
         finally:
-            ended = self._leave(site_id, mine)
-            if ended is not None:
-                ended.join()
+            thread = self._leave(site_id, mine)
+            if thread is not None:
+                thread.join()
+
+    def end(self) -> None:
+        """Tell all screens that it is over, and those still to come. Idempotent."""
+        self.ended = True
+        self._tell(None)
 
     def _leave(self, site_id: str, mine: Changes) -> threading.Thread | None:
         """Forget a screen; return the thread to wait for when it was the last."""

@@ -8,10 +8,11 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -22,6 +23,7 @@ from server.keys import KEY_BYTES, load_secrets, make_secrets
 from server.store.engine import using_store
 from server.store.tables import audit, site
 from tests.server import factories as make
+from tests.server import web_site as web
 from tests.server.factories import NOON_MS
 
 ENGLISH = {"TADAIMA_SERVER_LANGUAGES": '["en"]'}
@@ -163,19 +165,29 @@ class Served:
 
     def __init__(self, folder: Path, *arguments: str) -> None:
         settings = (f"data_dir={folder}", "bind.port=0", "live.port=0")
-        self.process = subprocess.Popen(
-            [
-                *(sys.executable, "-c", "from server.cli import main; main()"),
-                *(part for setting in settings for part in ("--set", setting)),
-                *("run", *arguments),
-            ],
-            cwd=Path(__file__).parents[2],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._complaints = folder.parent / "complaints.log"
+        with self._complaints.open("ab") as complaints:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-c", "from server.cli import main; main()"),
+                    *(part for setting in settings for part in ("--set", setting)),
+                    *("run", *arguments),
+                ],
+                cwd=Path(__file__).parents[2],
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                text=True,
+                process_group=0,
+            )
         assert self.process.stdout
         self.line = self.process.stdout.readline().strip()
         self.urls = dict(re.findall(r"(web|live)=(http://\S+)", self.line))
+
+    @property
+    def complaints(self) -> str:
+        """What it logged of warnings and worse."""
+        lines = self._complaints.read_text(encoding="utf-8").splitlines()
+        return "\n".join(line for line in lines if "level=INFO" not in line)
 
     def end(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
@@ -212,6 +224,30 @@ def test_run_serves_both_parts_and_ends_when_told(served: Served, number: int) -
     assert len(parts) == 2
     assert served.end(number) == 0
     assert not any(Path(f"/proc/{pid}").exists() for pid in parts)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("told", [os.kill, os.killpg])
+def test_run_ends_cleanly_while_screens_are_open(
+    ready: Path, served: Served, number: int, told: Callable[[int, int], None]
+) -> None:
+    """Whether it is told alone, or all its processes at once, as by systemd and by Ctrl-C in a terminal."""
+    with using_store(ServerSettings(data_dir=str(ready)).store_url) as store:
+        web.add_login(store, "hana", site="A1")
+    with requests.Session() as browser:
+        form = {
+            "csrf_token": web.find_csrf_token(browser.get(f"{served.urls['web']}/login", timeout=30).text),
+            "login": "hana",
+            "password": web.PASSWORD,
+        }
+        browser.post(f"{served.urls['web']}/login", data=form, timeout=30)
+        streams = [browser.get(f"{served.urls['live']}/live/site/A1", stream=True, timeout=30) for _ in range(3)]
+        assert [stream.status_code for stream in streams] == [200] * 3
+        told(served.process.pid, number)
+        assert served.process.wait(timeout=30) == 0
+        for stream in streams:
+            assert "event: changed" in stream.text, "it ended whole"
+    assert served.complaints == ""
 
 
 @pytest.mark.parametrize("victim", [0, 1])

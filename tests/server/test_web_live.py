@@ -17,7 +17,7 @@ from server.config import BindSettings, ServerSettings
 from server.store import tables
 from server.store.engine import Store, open_store
 from server.web.accounts import disable_account
-from server.web.live import create_live_app
+from server.web.live import create_live_app, end_streams
 from server.web.watch import Watcher, figures_by_site
 from tests.server import factories as make
 from tests.server import web_site as web
@@ -140,6 +140,18 @@ def test_a_stream_ends_when_its_account_is_disabled(listening: HTTPResponse, sto
     with store.write() as conn:
         disable_account(conn, "staff", web.AFTERNOON_MS)
     assert listening.read().count(b"event: data") == 0
+
+
+def test_a_stream_ends_with_the_process_that_serves_it(live: Flask, listening: HTTPResponse) -> None:
+    heard(listening)
+    end_streams(live)
+    listening.read()  # comes to its end
+
+
+def test_a_stream_that_opens_after_the_end_is_over_at_once(live: Flask, pages: Flask) -> None:
+    end_streams(live)
+    answer = live.test_client(use_cookies=False).get(STREAM, headers={"Cookie": cookie_of(pages, "staff")})
+    assert answer.text.count("event: changed") == 1
 
 
 def test_the_watching_thread_lives_while_somebody_listens(store: Store) -> None:

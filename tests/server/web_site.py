@@ -70,8 +70,12 @@ def add_login(store: Store, login: str, *, site: str | None = None, language: La
 
 
 def csrf_token(page: TestResponse) -> str:
-    found = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
-    assert found, page.text
+    return find_csrf_token(page.text)
+
+
+def find_csrf_token(html: str) -> str:
+    found = re.search(r'name="csrf_token" value="([^"]+)"', html)
+    assert found, html
     return found.group(1)
 
 
