@@ -7,6 +7,7 @@ attribute names are the names people write; a tuple of Structs is an array of ta
 import difflib
 import tomllib
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args, get_origin
 
@@ -18,12 +19,12 @@ _Settings = TypeVar("_Settings", bound=msgspec.Struct)
 MASK = "***"
 
 
-def parse_toml(text: str) -> dict[str, Any]:
-    """Return the table of a TOML file. Raises: SettingsError with line and column."""
+def parse_toml(text: str, *, file: Path) -> dict[str, Any]:
+    """Return the table in a TOML file's text. Raises: SettingsError with file, line and column."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SettingsError((f"not valid TOML: {error}",)) from error
+        raise SettingsError((f"{file}: not valid TOML: {error}",)) from error
 
 
 def load(
@@ -128,7 +129,8 @@ def _value(kind: Any, raw: Any, where: str, problems: list[str]) -> Any:
         # Environment and command line give text; "5" is a number there.
         return msgspec.convert(raw, kind, strict=not isinstance(raw, str), dec_hook=_path)
     except msgspec.ValidationError as error:
-        problems.append(f"{where}: {error}")
+        choice = f"; one of {', '.join(kind)} is wanted" if isinstance(kind, type) and issubclass(kind, StrEnum) else ""
+        problems.append(f"{where}: {error}{choice}")
         return None
 
 

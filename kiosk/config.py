@@ -143,7 +143,7 @@ def load(file: Path | None, *, environ: Mapping[str, str], flags: Mapping[str, A
     table: dict[str, Any] = {}
     if file is not None or path.exists():
         try:
-            table = settings.parse_toml(path.read_text(encoding="utf-8"))
+            table = settings.parse_toml(path.read_text(encoding="utf-8"), file=path)
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError((f"{path}: {error}",)) from error
     return settings.load(KioskSettings, table=table, environ=environ, prefix=PREFIX, flags=flags)

@@ -120,11 +120,12 @@ def load_settings(
 
 
 def _read(file: Path | None) -> dict[str, Any]:
+    path = file or DEFAULT_FILE
     try:
-        return parse_toml((file or DEFAULT_FILE).read_text(encoding="utf-8"))
+        return parse_toml(path.read_text(encoding="utf-8"), file=path)
     except FileNotFoundError as error:
         if file is None:
             return {}
         raise SettingsError((f"{file}: no such file",)) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError((f"{file or DEFAULT_FILE}: cannot be read ({error})",)) from error
+        raise SettingsError((f"{path}: cannot be read ({error})",)) from error

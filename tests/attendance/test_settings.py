@@ -1,12 +1,16 @@
 """Settings: where a value comes from, and how mistakes are told."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from attendance.catalogue import Language
 from attendance.errors import SettingsError
 from attendance.settings import load, parse_toml, show
+
+FILE = Path("door.toml")
 
 
 class Camera(msgspec.Struct, frozen=True):
@@ -28,6 +32,10 @@ class Kiosk(msgspec.Struct, frozen=True):
     languages: tuple[str, ...] = ("ja",)
 
 
+class Chosen(msgspec.Struct, frozen=True):
+    language: Language = Language.JA
+
+
 class Strict(msgspec.Struct, frozen=True):
     low: int = 0
     high: int = 1
@@ -44,7 +52,9 @@ def loaded(
     environ: dict[str, str] | None = None,
     flags: dict[str, Any] | None = None,
 ) -> Kiosk:
-    return load(Kiosk, table=parse_toml(toml), environ=environ or {}, prefix="TADAIMA_KIOSK", flags=flags or {})
+    return load(
+        Kiosk, table=parse_toml(toml, file=FILE), environ=environ or {}, prefix="TADAIMA_KIOSK", flags=flags or {}
+    )
 
 
 def problems(toml: str, **more: Any) -> tuple[str, ...]:
@@ -118,8 +128,14 @@ def test_values_that_do_not_go_together_are_an_error() -> None:
 
 
 def test_a_broken_file_says_where() -> None:
-    with pytest.raises(SettingsError, match=r"line 2"):
-        parse_toml('a = 1\nb = = "x"')
+    with pytest.raises(SettingsError, match=r"^door\.toml: .*line 2"):
+        parse_toml('a = 1\nb = = "x"', file=FILE)
+
+
+def test_a_choice_that_is_none_lists_those_there_are() -> None:
+    with pytest.raises(SettingsError) as raised:
+        load(Chosen, table={"language": "jp"}, environ={}, prefix="X", flags={})
+    assert raised.value.problems == ("language: Invalid enum value 'jp'; one of ja, ja_easy, en is wanted",)
 
 
 def test_the_file_as_it_was_read_is_not_changed() -> None:
