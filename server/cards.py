@@ -6,6 +6,7 @@ from datetime import date
 from sqlalchemy import Connection, insert, or_, select, update
 
 from attendance.cards import CardForm, CardRef, CardToken
+from attendance.kana import kana_key
 from server.store.ids import new_id
 from server.store.tables import card, child, enrolment, site
 
@@ -54,11 +55,11 @@ def token_cards(conn: Connection, site_id: str, today: date) -> list[IssuedCard]
             card.c.revoked_at_ms.is_(None),
             card.c.token.is_not(None),
         )
-        .order_by(child.c.kana, child.c.number, card.c.id)
+        .order_by(child.c.number, card.c.id)
     )
     return [
         IssuedCard(row.id, row.number, row.name, row.kana, row.animal, row.colour, CardToken.from_text(row.token))
-        for row in rows
+        for row in sorted(rows, key=lambda row: kana_key(row.kana))
     ]
 
 

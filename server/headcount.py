@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, or_, select
 
 from attendance.clock import JST, from_ms, local_day, to_ms
+from attendance.kana import kana_key
 from attendance.presence import Movement, Presence, fold, in_order
 from attendance.records import Direction
 from attendance.roster import Animal, Colour, Mark
@@ -140,8 +141,8 @@ def _by_kana(moved: Iterable[Moved]) -> tuple[Moved, ...]:
     return tuple(sorted(moved, key=lambda each: _kana(each.person)))
 
 
-def _kana(person: Person) -> tuple[str, str]:
-    return person.kana, person.child
+def _kana(person: Person) -> tuple[object, ...]:
+    return kana_key(person.kana), person.child
 
 
 def _unknown_cards(conn: Connection, site_id: str, day: date) -> tuple[UnknownCardSeen, ...]:
