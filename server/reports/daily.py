@@ -8,14 +8,14 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from attendance.clock import JST, day_bounds, from_ms, local_day, to_ms
+from attendance.kana import kana_key
 from attendance.presence import Movement, fold
+from server.doors import SILENT_MS
 from server.headcount import movements_of_day
 from server.reports.figures import Figures, extended_children, figures
 from server.store.tables import child, enrolment, kiosk, movement, site, unit, unknown_card
 from server.timeline import TimeSource
 
-SILENT_MS = 60_000
-"""A kiosk that has been silent for so long today may hold records that are not counted yet."""
 FIRST_DAY = date(2000, 1, 1)
 _CHUNK = 500
 
@@ -140,7 +140,7 @@ def _lines(
                 unsettled=row.id in doubtful,
             )
         )
-    return tuple(sorted(lines, key=lambda line: (line.kana, line.number)))
+    return tuple(sorted(lines, key=lambda line: (kana_key(line.kana), line.number)))
 
 
 def _children(conn: Connection, ids: Sequence[str]) -> list[Row[Any]]:

@@ -8,8 +8,8 @@ from sqlalchemy import Connection, Row
 
 from attendance.clock import JST, from_ms
 from attendance.roster import Mark
+from server.doors import Door, doors
 from server.headcount import Expected, Moved, headcount
-from server.web.doors import Door, doors
 from server.web.trouble import Trouble, troubles
 
 NEW_MS = 60_000

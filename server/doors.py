@@ -1,4 +1,4 @@
-"""The kiosks of a site as staff see them: heard from or silent, and what they have not sent yet."""
+"""The kiosks of a site as people see them: heard from or silent, and what they have not sent yet."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,8 @@ from sqlalchemy import Connection, select
 from server.store.tables import kiosk
 
 SILENT_MS = 60_000
-"""A kiosk speaks every few seconds; after this long, whoever watches children must know that figures may be short."""
+"""A kiosk asks every few seconds: one that was quiet for so long is cut off, and whoever watches children must know that
+figures may be short. Sooner would cry wolf whenever a router or this server starts anew."""
 
 
 @dataclass(frozen=True, slots=True)
