@@ -7,8 +7,8 @@ from sqlalchemy import Connection, select
 from server.store.tables import kiosk
 
 SILENT_MS = 60_000
-"""A kiosk asks every few seconds: one that was quiet for so long is cut off, and whoever watches children must know that
-figures may be short. Sooner would cry wolf whenever a router or this server starts anew."""
+"""A kiosk asks every few seconds: one that was quiet for so long is cut off, and whoever watches children must know
+that figures may be short. Sooner would cry wolf whenever a router or this server starts anew."""
 
 
 @dataclass(frozen=True, slots=True)
