@@ -5,6 +5,7 @@ docs/server-settings.md tells each of them.
 
 import os
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,12 +43,24 @@ class LiveSettings(msgspec.Struct, frozen=True):
     """One for each open screen."""
 
 
+class SmtpSecurity(StrEnum):
+    """How the way to the mail server is encrypted."""
+
+    NONE = "none"
+    STARTTLS = "starttls"
+    """Begins in clear, usually on port 587."""
+    TLS = "tls"
+    """From the first byte, usually on port 465."""
+
+
 class SmtpSettings(msgspec.Struct, frozen=True):
     """The mail server that takes the notices."""
 
     host: str = "127.0.0.1"
     port: Port = 25
-    starttls: bool = False
+    security: SmtpSecurity = SmtpSecurity.NONE
+    ca_file: str = ""
+    """Certificates to trust, for a mail server with a certificate of the municipality's own; empty: the system's."""
     user: str = ""
     password_file: str = ""
     """A file that holds the password; empty for none."""

@@ -10,7 +10,7 @@ from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 
 from attendance.clock import Clock, now
-from server.config import SmtpSettings
+from server.config import SmtpSecurity, SmtpSettings
 from server.errors import TransportError
 from server.notify.transport import Message
 
@@ -79,16 +79,25 @@ class MailTransport:
 
     def _connect(self) -> smtplib.SMTP:
         settings = self._settings
-        smtp = smtplib.SMTP(settings.host, settings.port, timeout=settings.timeout_s)
+        smtp = self._greeted()
         try:
-            if settings.starttls:
-                smtp.starttls(context=ssl.create_default_context())
+            if settings.security is SmtpSecurity.STARTTLS:
+                smtp.starttls(context=self._trust())
             if settings.user and self._password is not None:
                 smtp.login(settings.user, self._password)
         except BaseException:
             smtp.close()
             raise
         return smtp
+
+    def _greeted(self) -> smtplib.SMTP:
+        settings = self._settings
+        if settings.security is SmtpSecurity.TLS:
+            return smtplib.SMTP_SSL(settings.host, settings.port, timeout=settings.timeout_s, context=self._trust())
+        return smtplib.SMTP(settings.host, settings.port, timeout=settings.timeout_s)
+
+    def _trust(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=self._settings.ca_file or None)
 
     def _compose(self, message: Message) -> EmailMessage:
         mail = EmailMessage()

@@ -52,7 +52,7 @@ class Postbox:
 def smtp_server(to_recipient: str = "250 OK", to_data: str = "250 OK") -> Iterator[Postbox]:
     """A server that answers each recipient and each message as told."""
     postbox = Postbox(to_recipient=to_recipient, to_data=to_data)
-    controller: Any = Controller(postbox, hostname="127.0.0.1", port=_free_port(), ready_timeout=30)
+    controller: Any = Controller(postbox, hostname="127.0.0.1", port=free_port(), ready_timeout=30)
     controller.start()
     postbox.port = controller.port
     try:
@@ -92,10 +92,10 @@ def hanging_server() -> Iterator[int]:
 
 def port_of_nobody() -> int:
     """A port on which nothing listens."""
-    return _free_port()
+    return free_port()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port: int = listening.getsockname()[1]
         return port
