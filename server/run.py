@@ -8,6 +8,7 @@ import logging
 import multiprocessing
 import signal
 import socket
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,9 @@ _BACKLOG = 256
 _GRACE_S = 3  # a worker lets kept-alive connections linger for 2 s, and is killed after this
 _STOP_S = 4.0
 _KEEP_ALIVE_S = 30  # kiosks ask every few seconds; a connection is worth keeping
+_STALLED_S = 5
+"""A client that stops in the middle of a request or an answer, as one does that lost its network, keeps a thread for no
+longer: without this for good, and a few such kiosks would silence the server."""
 _Factory = Callable[[ServerSettings, Store, Clock], Flask]
 
 
@@ -130,6 +134,8 @@ def _bind(host: str, port: int) -> socket.socket:
         raise ServerError(f"{host}:{port} cannot be listened on ({error.strerror or error})") from error
     # gunicorn does so only for sockets it makes itself; without it an answer in two parts waits 40 ms for an ACK.
     bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for direction in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):  # connections have them from the socket that took them
+        bound.setsockopt(socket.SOL_SOCKET, direction, struct.pack("ll", _STALLED_S, 0))
     return bound
 
 
@@ -149,7 +155,13 @@ def _serve(settings: ServerSettings, listener: Listener) -> None:
     for number in _STOP_SIGNALS:
         signal.signal(number, signal.SIG_DFL)  # gunicorn sets its own
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
+    logging.getLogger("gunicorn.error").addFilter(_is_fault_of_ours)
     _Gunicorn(settings, listener).run()
+
+
+def _is_fault_of_ours(record: logging.LogRecord) -> bool:
+    """Say whether a record is worth a line: gunicorn takes a stalled client for a fault, with a traceback."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], BlockingIOError)
 
 
 class _Gunicorn(BaseApplication):  # type: ignore[misc]

@@ -3,13 +3,16 @@
 import os
 import re
 import signal
+import socket
 import stat
 import subprocess
 import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -208,6 +211,19 @@ def ask(url: str) -> str:
     with urllib.request.urlopen(url, timeout=30) as answer:
         body: bytes = answer.read()
     return body.decode()
+
+
+HEADERS = b"POST /kiosk/v1/offer HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999\r\n"
+
+
+def test_clients_that_stop_in_the_middle_of_a_request_do_not_silence_the_server(served: Served) -> None:
+    address = urlsplit(served.urls["web"])
+    with ExitStack() as stack:
+        for number in range(ServerSettings().threads):
+            stopped = stack.enter_context(socket.create_connection((str(address.hostname), address.port or 0)))
+            stopped.sendall(HEADERS if number % 2 else HEADERS + b'\r\n{"now":')
+        assert ask(served.urls["web"] + "/health") == "ok\n"
+    assert "Traceback" not in served.complaints
 
 
 def children_of(pid: int) -> list[int]:
