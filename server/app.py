@@ -20,6 +20,7 @@ from server.keys import load_secrets
 from server.services import Services, bind, services
 from server.store.engine import Store
 from server.store.tables import site
+from server.web.faults import answer_person
 
 ENROL_TRIES = "10 per minute; 60 per hour"
 """From one address; a code counts its own tries besides."""
@@ -38,7 +39,7 @@ def create_app(settings: ServerSettings, store: Store, clock: Clock) -> Flask:
     bind(app, Services(settings=settings, store=store, clock=clock, secrets=load_secrets(Path(settings.data_dir))))
     if settings.proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies)  # type: ignore[method-assign]
-    answer_errors(app)
+    answer_errors(app, answer_person)
     app.register_blueprint(api)
     limiter = Limiter(get_remote_address, app=app, storage_uri="memory://")
     limited: Any = limiter.limit(ENROL_TRIES)(app.view_functions["kiosk_api.enrol"])

@@ -1,9 +1,10 @@
 """The one shape of an error that a program gets, and which status goes with which code."""
 
 import logging
-from typing import Any
+from collections.abc import Callable
 
 from flask import Flask, Response, request
+from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, TooManyRequests
 
 from attendance.errors import SignatureRefused, WireError
@@ -39,17 +40,13 @@ def problem(code: ErrorCode, message: str, *, status: int | None = None, retry_a
     return response
 
 
-def answer_errors(app: Flask) -> None:
-    """Make the app answer every error below PREFIX in this shape; those of pages stay as they are."""
-    app.register_error_handler(Exception, _answer)
+def answer_errors(app: Flask, elsewhere: Callable[[Exception], ResponseReturnValue]) -> None:
+    """Make the app answer every error below PREFIX in this shape, and by `elsewhere` those of other addresses."""
 
+    def answer(error: Exception) -> ResponseReturnValue:
+        return _problem_of(error) if request.path.startswith(PREFIX) else elsewhere(error)
 
-def _answer(error: Exception) -> Any:
-    if not request.path.startswith(PREFIX):
-        if isinstance(error, HTTPException):
-            return error
-        raise error
-    return _problem_of(error)
+    app.register_error_handler(Exception, answer)
 
 
 def _problem_of(error: Exception) -> Response:

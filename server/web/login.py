@@ -1,20 +1,16 @@
-"""Logging in and out, the choice of language, and the answers when something cannot be shown."""
-
-import logging
+"""Logging in and out, and the choice of language."""
 
 from flask import g, redirect, render_template, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
-from werkzeug.exceptions import NotFound, TooManyRequests
+from werkzeug.exceptions import TooManyRequests
 
 from server.audit import record
-from server.errors import StoreError
 from server.services import services
 from server.web.accounts import normal_login, sign_in
 from server.web.pages import limiter, pages
 from server.web.session import begin_session, end_session
 
-_log = logging.getLogger(__name__)
 _WRONG_STATUS = 403
 
 
@@ -72,18 +68,6 @@ def _form_too_old(_: CSRFError) -> ResponseReturnValue:
 @pages.errorhandler(TooManyRequests)
 def _wait(_: TooManyRequests) -> ResponseReturnValue:
     return _form("web.login.wait"), TooManyRequests.code
-
-
-@pages.errorhandler(NotFound)
-def _nothing_here(_: NotFound) -> ResponseReturnValue:
-    return render_template("message.html", title="web.missing.title", text="web.missing.text"), NotFound.code
-
-
-@pages.errorhandler(StoreError)
-def _store_away(error: StoreError) -> ResponseReturnValue:
-    """The database is busy, full or gone: the person is told to wait, the log says why."""
-    _log.error("store not usable reason=%s", error)
-    return render_template("message.html", title="web.broken.title", text="web.broken.text"), 503
 
 
 def _form(message: str = "") -> str:

@@ -132,7 +132,7 @@ def _be_strict(response: Response) -> Response:
     return response
 
 
-@pages.context_processor
+@pages.app_context_processor
 def _for_templates() -> dict[str, object]:
     words = catalogue()
     return {
