@@ -84,21 +84,30 @@ class Delivery:
         self._note = note
         self.differing: set[str] = set()
         """Sessions of which the last receipt did not fit our chain: nothing of them counts as acknowledged."""
+        self._rounds = 0
+        self._stuck: dict[str, int] = {}
+        """Sessions that did not go forward when they were last sent, and in which round that was."""
 
     def send(self, wants: Iterable[Want], heads: Iterable[Head], *, first: str | None, max_batch: int) -> Delivered:
         """Send what is wanted, the session `first` before others. Raises: UplinkError, JournalError."""
         ours = {head.session: head for head in heads}
         # What we do not hold cannot be sent: another kiosk's, or lost with a disk; the server keeps what it has.
         open_wants = [want for want in wants if want.session in ours and want.from_seq <= ours[want.session].seq]
-        open_wants.sort(key=lambda want: want.session != first)
+        self._rounds += 1
+        # Those that are stuck come last and take turns: none of them holds up a session that would go.
+        open_wants.sort(key=lambda want: (want.session != first, self._stuck.get(want.session, 0)))
         acks: list[Head] = []
-        behind = len(open_wants) > BATCHES_A_STEP
+        behind, forward = len(open_wants) > BATCHES_A_STEP, False
         for want in open_wants[:BATCHES_A_STEP]:
             ack = self._deliver(want.session, want.from_seq, max(1, max_batch))
             if ack is not None:
                 acks.append(ack)
                 behind = behind or ack.seq < ours[want.session].seq
-        forward = any(ack.seq >= want.from_seq for ack in acks for want in open_wants if ack.session == want.session)
+            if ack is not None and ack.seq >= want.from_seq:
+                forward = True
+                self._stuck.pop(want.session, None)
+            else:
+                self._stuck[want.session] = self._rounds
         return Delivered(acks, more=behind and forward)
 
     def own_hash(self, session: str, seq: int) -> str | None:

@@ -37,7 +37,7 @@ def answer(conn: Connection, sender: Row[Any], request: OfferRequest, now_ms: in
         time_ms=now_ms,
         max_batch=MAX_BATCH,
         backoff_ms=0,
-        roster_version=roster_version(conn, sender.site_id, day),
+        roster_version=roster_version(conn, sender, day),
         presence_version=presence_version(conn, sender.site_id, day),
     )
 
@@ -50,8 +50,10 @@ def trouble_of(health: Health) -> str:
 
 def _note(conn: Connection, sender: Row[Any], health: Health, now_ms: int) -> None:
     trouble = trouble_of(health)
-    if trouble != sender.trouble:
+    if trouble and trouble != sender.trouble:
         log.warning("kiosk trouble kiosk=%s codes=%r", sender.id, trouble)
+    elif sender.trouble and not trouble:
+        log.info("kiosk well again kiosk=%s", sender.id)
     conn.execute(
         update(kiosk)
         .where(kiosk.c.id == sender.id)

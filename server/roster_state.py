@@ -1,6 +1,8 @@
 """What a kiosk is told of its site: policy, roster, sealed names, and the movements of today.
 
-Versions are opaque texts; both carry the day, since enrolments begin and end and presence does not cross midnight.
+Versions are opaque texts; both carry the day, since enrolments begin and end and presence does not cross midnight. That
+of the roster carries the kiosk too: names are sealed for it alone, and enrolled anew, here or at another site, it must
+not take what it was given before for what it is to have now.
 """
 
 from datetime import date
@@ -32,10 +34,10 @@ def policy(conn: Connection, site_id: str) -> Policy:
     )
 
 
-def roster_version(conn: Connection, site_id: str, day: date) -> str:
-    """Return the version of the roster part of a site on a day."""
-    count = conn.execute(select(site.c.roster_version).where(site.c.id == site_id)).scalar_one()
-    return f"{day.isoformat()}.{count}"
+def roster_version(conn: Connection, for_kiosk: Row[Any], day: date) -> str:
+    """Return the version of the roster part of a kiosk on a day."""
+    count = conn.execute(select(site.c.roster_version).where(site.c.id == for_kiosk.site_id)).scalar_one()
+    return f"{day.isoformat()}.{count}.{for_kiosk.id}"
 
 
 def presence_version(conn: Connection, site_id: str, day: date) -> str:
@@ -69,7 +71,7 @@ def roster_part(conn: Connection, for_kiosk: Row[Any], day: date, master: bytes)
         cards.setdefault(row.child_id, []).append(row.card_hash)
     names = {row.id: DisplayName(name=row.name, kana=row.kana) for row in children}
     return RosterPart(
-        version=roster_version(conn, for_kiosk.site_id, day),
+        version=roster_version(conn, for_kiosk, day),
         holders=tuple(
             Holder(
                 child=row.id,

@@ -108,7 +108,7 @@ def state() -> Response:
 
 def _state(conn: Connection, sender: Row[Any], day: date) -> StateResponse:
     master = services().secrets.names
-    has_roster = request.args.get("roster") == roster_version(conn, sender.site_id, day)
+    has_roster = request.args.get("roster") == roster_version(conn, sender, day)
     has_presence = request.args.get("presence") == presence_version(conn, sender.site_id, day)
     return StateResponse(
         policy=policy(conn, sender.site_id),

@@ -10,6 +10,7 @@ from attendance.names import unseal
 from attendance.records import Direction, Head, JournalLine
 from attendance.roster import Animal, Colour, Holder, Mark
 from attendance.wire import ErrorCode, ErrorResponse, OfferResponse, Problem, Receipt, Want, encode
+from kiosk.delivery import BATCHES_A_STEP
 from kiosk.sync import ALL_HEADS_S, FIRST_BACKOFF_S, LONGEST_BACKOFF_S
 from tests.kiosk.sync_parts import BOOT, Kiosk, kiosk_at, model, moved
 from tests.model_server import BROKEN, NAMES_KEY, PORTAL, Canned, ModelServer
@@ -319,6 +320,22 @@ def test_an_entry_that_is_refused_is_reported_kept_and_offered_again(
     assert server.ledger.sessions == kiosk.held()
     kiosk.sync.step()
     assert not server.offers[-1].health.problems
+
+
+def test_sessions_that_do_not_go_forward_let_the_others_pass(kiosk: Kiosk, server: ModelServer) -> None:
+    for _ in range(2 * BATCHES_A_STEP):
+        kiosk.append(moved(child="poison"))
+        kiosk.reopen()
+    for _ in range(BATCHES_A_STEP):
+        kiosk.append()
+        kiosk.reopen()
+    kiosk.append()
+    server.poison = "poison"
+    for _ in range(12):
+        kiosk.sync.step()
+    held = kiosk.held()
+    whole = [session for session in held if server.ledger.sessions.get(session) == held[session]]
+    assert len(whole) == BATCHES_A_STEP + 1
 
 
 def test_a_server_that_takes_nothing_does_not_make_the_kiosk_run_hot(kiosk: Kiosk, server: ModelServer) -> None:

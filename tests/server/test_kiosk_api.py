@@ -299,6 +299,21 @@ def test_each_kiosk_has_a_names_key_of_its_own(client: FlaskClient, store: Store
     assert len(given) == 2
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_kiosk_enrolled_anew_is_told_another_roster_even_where_nothing_changed(
+    client: FlaskClient, store: Store, door: Row[Any], key: Ed25519PrivateKey, elsewhere: bool
+) -> None:
+    before = good(send(client, OFFER_PATH, encode(offer()), key=key), OfferResponse).roster_version
+    anew = Ed25519PrivateKey.generate()
+    make.kiosk(store, key=anew, site_id=make.site(store).id if elsewhere else door.site_id)
+    path = state_path(roster=before)
+    assert good(send(client, path, key=key, method="GET"), StateResponse).roster is None
+    told = good(send(client, path, key=anew, method="GET"), StateResponse)
+    assert told.roster is not None
+    names.unseal(told.roster.names, told.names_key)
+    assert good(send(client, OFFER_PATH, encode(offer()), key=anew), OfferResponse).roster_version != before
+
+
 def test_presence_tells_how_far_the_kiosks_own_journal_is_in_it(
     client: FlaskClient, store: Store, door: Row[Any], key: Ed25519PrivateKey
 ) -> None:
