@@ -10,7 +10,7 @@ from sqlalchemy import Row
 from attendance.clock import from_ms, local_day
 from server.services import services
 from server.sites import all_sites
-from server.web.board import read_board
+from server.web.board import hh_mm, read_board
 from server.web.pages import account, day_text, pages
 
 
@@ -51,4 +51,4 @@ def start() -> ResponseReturnValue:
             )
     day = local_day(from_ms(at_ms))
     total = sum(each.present for each in sites)
-    return render_template("office.html", sites=sites, total=total, day=day, day_text=day_text(day))
+    return render_template("office.html", sites=sites, total=total, day=day, day_text=day_text(day), at=hh_mm(at_ms))

@@ -223,6 +223,18 @@ def test_the_office_sees_all_sites(context: BrowserContext, site: Site, screensh
         keep(page, screenshots / f"office-{size}.png")
 
 
+def test_the_page_of_the_office_moves_by_itself_and_says_when_it_cannot(context: BrowserContext, site: Site) -> None:
+    page = logged_in(context, site, "office")
+    page.focus("#site-MIDORI")
+    site.enters(site.children[12])
+    page.evaluate("htmx.trigger('#live', 'look')")
+    expect(page.locator("[data-total]")).to_have_text("6")
+    expect(page.locator("#site-MIDORI")).to_be_focused()
+    site.web.close()
+    page.evaluate("htmx.trigger('#live', 'look')")
+    expect(page.locator("#lost")).to_contain_text("16:00", timeout=PATIENCE_MS)
+
+
 def test_the_login_form_fits_a_phone(context: BrowserContext, site: Site, screenshots: Path) -> None:
     page = context.new_page()
     page.set_viewport_size({"width": 390, "height": 844})

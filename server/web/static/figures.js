@@ -1,9 +1,10 @@
-// The live screen: asks for the figures with the tag of those it shows, keeps what a person opened open, and says so when
+// A live screen, of a site or of all: asks for the figures with the tag of those it shows, keeps what a person opened open, and says so when
 // no answer has come for a while. Works on what the server rendered; holds no sentence and no number of its own.
 "use strict";
 (() => {
   const LOST_AFTER_FAILURE_MS = 5000;
-  const LOST_AFTER_SILENCE_MS = 12000;
+  const live = document.getElementById("live");
+  const LOST_AFTER_SILENCE_MS = Number(live.dataset.silenceMs);
   const figures = document.getElementById("figures");
   const lost = document.getElementById("lost");
   const spoken = document.getElementById("spoken");
@@ -22,7 +23,7 @@
   }
 
   document.body.addEventListener("htmx:configRequest", (event) => {
-    event.detail.headers["If-None-Match"] = shown().dataset.etag;
+    if (shown().dataset.etag) event.detail.headers["If-None-Match"] = shown().dataset.etag;
   });
   document.body.addEventListener("htmx:afterRequest", (event) => {
     const status = event.detail.xhr.status;
@@ -38,7 +39,7 @@
     if (spoken.textContent !== shown().dataset.spoken) spoken.textContent = shown().dataset.spoken;
   });
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden) htmx.trigger("#live", "look");
+    if (!document.hidden) htmx.trigger(live, "look");
   });
   setInterval(judge, 500);
 })();
