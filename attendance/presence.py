@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
+from attendance.clock import Instant
 from attendance.records import Direction
 
 SAME_MOVEMENT_MS = 60_000
@@ -21,7 +22,7 @@ class Movement(msgspec.Struct, frozen=True):
     """`session:seq` of the record, or the id of the amendment that added it."""
     child: str
     direction: Direction
-    at_ms: int
+    at_ms: Instant
 
 
 class Flag(StrEnum):

@@ -6,11 +6,11 @@ Fields may be added with a default, never changed or taken away: an older peer i
 from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
-from attendance.clock import ClockReading
+from attendance.clock import ClockReading, Instant
 from attendance.errors import WireError
 from attendance.names import SealedNames
 from attendance.policy import Policy
@@ -24,6 +24,13 @@ ENTRIES_PATH = "/kiosk/v1/entries"
 STATE_PATH = "/kiosk/v1/state"
 MAX_BODY_BYTES = 2 * 1024 * 1024
 """What the server reads of one request: 500 entries of 1 KiB leave three quarters of it free."""
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+BatchSize = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+BackoffMs = Annotated[int, msgspec.Meta(ge=0, le=3_600_000)]
+"""An hour at most: a server that is wrong about itself must not be left alone for longer."""
+Through = Annotated[int, msgspec.Meta(ge=-1, le=2**31 - 1)]
+"""A Seq, or -1 for none."""
 
 _Message = TypeVar("_Message", bound=msgspec.Struct)
 
@@ -46,7 +53,7 @@ class EnrolResponse(msgspec.Struct, frozen=True):
     policy: Policy
     uid_key: bytes
     """The municipality's key for hashing UIDs, 32 bytes; secret."""
-    time_ms: int
+    time_ms: Instant
 
     def __repr__(self) -> str:
         return f"EnrolResponse(kiosk={self.kiosk!r}, site={self.site!r})"
@@ -65,7 +72,7 @@ class Health(msgspec.Struct, frozen=True):
     """What staff and office should know of a kiosk."""
 
     app: str
-    unsent: int
+    unsent: Count
     readers: dict[str, str] = {}
     """Reader name to `up`, or the reason it is not."""
     problems: tuple[str, ...] = ()
@@ -91,9 +98,9 @@ class OfferResponse(msgspec.Struct, frozen=True):
     """What the server lacks, and what the kiosk may lack."""
 
     want: tuple[Want, ...]
-    time_ms: int
-    max_batch: int
-    backoff_ms: int
+    time_ms: Instant
+    max_batch: BatchSize
+    backoff_ms: BackoffMs
     roster_version: str
     presence_version: str
 
@@ -110,7 +117,7 @@ class Receipt(msgspec.Struct, frozen=True):
     """What the server now holds of the session, durably."""
 
     session: str
-    through: int
+    through: Through
     """Last entry of the contiguous prefix held, -1 for none."""
     hash: str
     """Its hash, empty for none."""

@@ -99,7 +99,7 @@ class Delivery:
         acks: list[Head] = []
         behind, forward = len(open_wants) > BATCHES_A_STEP, False
         for want in open_wants[:BATCHES_A_STEP]:
-            ack = self._deliver(want.session, want.from_seq, max(1, max_batch))
+            ack = self._deliver(want.session, want.from_seq, max_batch)
             if ack is not None:
                 acks.append(ack)
                 behind = behind or ack.seq < ours[want.session].seq

@@ -57,7 +57,7 @@ def _note(conn: Connection, sender: Row[Any], health: Health, now_ms: int) -> No
     conn.execute(
         update(kiosk)
         .where(kiosk.c.id == sender.id)
-        .values(heard_at_ms=now_ms, app=health.app[:_APP_LENGTH], unsent=max(health.unsent, 0), trouble=trouble)
+        .values(heard_at_ms=now_ms, app=health.app[:_APP_LENGTH], unsent=health.unsent, trouble=trouble)
     )
 
 

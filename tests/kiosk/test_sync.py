@@ -1,5 +1,6 @@
 """Sync: what the server lacks goes there, its news comes here, and nothing is lost, believed or repeated wrongly."""
 
+import json
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -439,3 +440,39 @@ def test_no_name_and_no_key_is_logged(kiosk: Kiosk, server: ModelServer, caplog:
     assert "山田" not in said
     assert "child-1" not in said
     assert NAMES_KEY.hex() not in said
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"time_ms": -1},
+        {"time_ms": 10**18},
+        {"time_ms": 10**30},
+        {"backoff_ms": 10**30},
+        {"max_batch": 10**30},
+        {"max_batch": -1},
+    ],
+)
+def test_an_answer_with_a_number_that_cannot_be_is_no_answer_and_ends_nothing(
+    kiosk: Kiosk, server: ModelServer, changed: dict[str, int]
+) -> None:
+    kiosk.append()
+    good = {"want": [], "time_ms": 0, "max_batch": 500, "backoff_ms": 0, "roster_version": "1", "presence_version": "v"}
+    server.once.append(Canned(body=json.dumps(good | changed).encode()))
+    step = kiosk.sync.step()
+    assert not step.wakeable
+    assert kiosk.cache.contact() is None
+    assert kiosk.cache.acks() == []
+
+
+@pytest.mark.parametrize("through", [-2, 2**31, 10**30])
+def test_a_receipt_that_cannot_be_is_no_answer_and_ends_nothing(
+    kiosk: Kiosk, server: ModelServer, through: int
+) -> None:
+    kiosk.append()
+    session = kiosk.journal.session or ""
+    receipt = {"session": session, "through": through, "hash": ""}
+    server.once.append(Canned(body=encode(server_offer(session))))
+    server.once.append(Canned(body=json.dumps(receipt).encode()))
+    assert not kiosk.sync.step().wakeable
+    assert kiosk.cache.acks() == []

@@ -265,6 +265,14 @@ def test_an_offer_anchors_the_boot_and_mends_times_found_before(
     assert {row.at_ms for row in make.rows(store, movement)} == {NOON_MS + 10_000, NOON_MS + 20_000}
 
 
+@pytest.mark.parametrize("unsent", [-1, 2**63, 10**30])
+def test_a_count_that_cannot_be_is_refused(
+    client: FlaskClient, door: Row[Any], key: Ed25519PrivateKey, unsent: int
+) -> None:
+    body = encode(offer()).replace(b'"unsent":0', b'"unsent":%d' % unsent)
+    assert problem(send(client, OFFER_PATH, body, key=key)) == (400, ErrorCode.BAD_REQUEST)
+
+
 # State
 
 
