@@ -18,12 +18,12 @@ from attendance.roster import DisplayName, Holder
 from hardware.reader import Medium, RawRead
 from kiosk.announce import Display
 from kiosk.answer import Answer, AnswerKind, DoorStatus
+from kiosk.buttons import ASK_NS, Buttons, Question, Undoable
 from kiosk.desk import Ask, Reason, Record, Refuse, Repeat, Rules, decide
 from kiosk.errors import CacheError, JournalError
 from kiosk.faults import where
 from kiosk.journal import Journal
 from kiosk.name_book import NameBook
-from kiosk.offers import ASK_NS, Offers, Question, Undoable
 from kiosk.own_records import OwnRecords
 from kiosk.roster_cache import Contact, RosterCache
 from kiosk.timekeeping import StepWatch
@@ -64,7 +64,7 @@ class Door:
         self._display = display
         self._lock = threading.Lock()
         self._own = OwnRecords(journal)
-        self._offers = Offers()
+        self._buttons = Buttons()
         self._steps = StepWatch(clock.read())
         self._unknown_at_ns: dict[str, int] = {}
         self._last_id = 0
@@ -158,7 +158,7 @@ class Door:
                 return self._again(outcome.holder, outcome.last), None
             case Ask():
                 answer = self._make(AnswerKind.ASK, outcome.holder)
-                self._offers.make(answer.id, Question(outcome.holder, card, now.boot_ns + ASK_NS))
+                self._buttons.put(answer.id, Question(outcome.holder, card, now.boot_ns + ASK_NS))
                 return answer, None
             case Refuse(reason=Reason.UNKNOWN):
                 return self._make(AnswerKind.UNKNOWN), self._note_unknown(card, policy)
@@ -173,17 +173,18 @@ class Door:
         answer = self._make(_MOVED[direction], holder, policy.undo_s)
         record = self._record(Moved(child=holder.child, direction=direction, by=MadeBy.CARD, card=card))
         until_ns = record.at.boot_ns + policy.undo_s * _NS_IN_S + PRESS_GRACE_NS
-        self._offers.make(answer.id, Undoable(holder, direction, record, until_ns))
+        self._buttons.put(answer.id, Undoable(holder, direction, record, until_ns))
         return answer, record
 
     def _again(self, holder: Holder, last: Direction) -> Answer:
         """Answer a repeat; the button stays for as long as the movement can still be taken back."""
         at_ns = self._boot_ns()
-        offer = self._offers.last_of(holder.child, at_ns)
-        if offer is None:
+        movement = self._buttons.last_of(holder.child, at_ns)
+        if movement is None:
             return self._make(_AGAIN[last], holder)
-        answer = self._make(_AGAIN[last], holder, max(0, offer.until_boot_ns - PRESS_GRACE_NS - at_ns) // _NS_IN_S)
-        self._offers.make(answer.id, offer)
+        left_s = max(0, movement.until_boot_ns - PRESS_GRACE_NS - at_ns) // _NS_IN_S
+        answer = self._make(_AGAIN[last], holder, left_s)
+        self._buttons.put(answer.id, movement)
         return answer
 
     def _note_unknown(self, card: CardRef, policy: Policy) -> AttendanceRecord | None:
@@ -198,20 +199,21 @@ class Door:
         return record
 
     def _undo(self, answer_id: int) -> Done:
-        offer = self._offers.undoable(answer_id)
-        if offer is None:
+        movement = self._buttons.undoable(answer_id)
+        if movement is None:
             return self._make(AnswerKind.STAFF), None
-        if offer.undone:
-            return self._make(AnswerKind.UNDONE, offer.holder), None
-        if self._boot_ns() >= offer.until_boot_ns or offer.record.session != self._journal.session:
-            return self._make(_AGAIN[offer.direction], offer.holder), None
-        answer = self._make(AnswerKind.UNDONE, offer.holder)
-        record = self._record(Undone(seq=offer.record.seq))
-        offer.undone = True
+        if movement.undone:
+            return self._make(AnswerKind.UNDONE, movement.holder), None
+        # An undo names an entry of its own session: once the journal has begun another, the movement stands.
+        if self._boot_ns() >= movement.until_boot_ns or movement.record.session != self._journal.session:
+            return self._make(_AGAIN[movement.direction], movement.holder), None
+        answer = self._make(AnswerKind.UNDONE, movement.holder)
+        record = self._record(Undone(seq=movement.record.seq))
+        movement.undone = True
         return answer, record
 
     def _choose(self, answer_id: int, direction: Direction) -> Done:
-        question = self._offers.question(answer_id)
+        question = self._buttons.question(answer_id)
         at_ns = self._boot_ns()
         if question is None or (at_ns >= question.until_boot_ns and question.answered is None):
             return self._make(AnswerKind.STAFF), None

@@ -1,4 +1,4 @@
-"""What the answers on the screen let a child press: take a movement back, or say which way."""
+"""The buttons under the answers on the screen: take a movement back, or say which way."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,7 @@ from attendance.records import AttendanceRecord, Direction
 from attendance.roster import Holder
 
 KEPT = 64
+"""Answers whose buttons still work; more than a rush leaves on the screen."""
 ASK_NS = 30_000_000_000
 """How long a question may be answered; the screen takes it away sooner."""
 
@@ -32,34 +33,35 @@ class Question:
     answered: Direction | None = None
 
 
-Offer = Undoable | Question
+Behind = Undoable | Question
+"""What a press is about."""
 
 
-class Offers:
-    """The newest offers by the id of the answer that made them."""
+class Buttons:
+    """What is behind the buttons of the newest answers, by the answer's id."""
 
     def __init__(self) -> None:
-        self._by_answer: dict[int, Offer] = {}
+        self._by_answer: dict[int, Behind] = {}
 
-    def make(self, answer_id: int, offer: Offer) -> None:
-        """Keep an offer; the oldest makes room."""
-        self._by_answer[answer_id] = offer
+    def put(self, answer_id: int, behind: Behind) -> None:
+        """Give an answer a button; the oldest answer loses its own."""
+        self._by_answer[answer_id] = behind
         while len(self._by_answer) > KEPT:
             del self._by_answer[next(iter(self._by_answer))]
 
     def undoable(self, answer_id: int) -> Undoable | None:
         """Return what an answer let be taken back."""
-        offer = self._by_answer.get(answer_id)
-        return offer if isinstance(offer, Undoable) else None
+        behind = self._by_answer.get(answer_id)
+        return behind if isinstance(behind, Undoable) else None
 
     def question(self, answer_id: int) -> Question | None:
         """Return what an answer asked."""
-        offer = self._by_answer.get(answer_id)
-        return offer if isinstance(offer, Question) else None
+        behind = self._by_answer.get(answer_id)
+        return behind if isinstance(behind, Question) else None
 
     def last_of(self, child: str, boot_ns: int) -> Undoable | None:
         """Return a child's last movement if it can still be taken back."""
-        for offer in reversed(self._by_answer.values()):
-            if isinstance(offer, Undoable) and offer.holder.child == child:
-                return offer if not offer.undone and boot_ns < offer.until_boot_ns else None
+        for behind in reversed(self._by_answer.values()):
+            if isinstance(behind, Undoable) and behind.holder.child == child:
+                return behind if not behind.undone and boot_ns < behind.until_boot_ns else None
         return None
