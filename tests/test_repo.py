@@ -18,6 +18,7 @@ LANGUAGES = {"en", "ja", "ja_easy"}
 
 # Python files with Japanese in a literal, and why it is data there and not a sentence for a person.
 JAPANESE_DATA = {
+    "attendance/kana.py": "the letters of kana in their order",
     "server/reports/write_csv.py": "signs that spreadsheets and CP932 treat in their own way",
     "server/roster/cells.py": "the range of kana, how dates are written, and the marks that part a list",
 }
