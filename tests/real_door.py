@@ -58,7 +58,7 @@ class RealDoor:
         )
         assert self.process.stdout is not None
         self._url = urlsplit(self.process.stdout.readline().split()[-1])
-        self._threads = [threading.Thread(target=self._listen), threading.Thread(target=self._watch)]
+        self._threads = [threading.Thread(target=each, daemon=True) for each in (self._listen, self._watch)]
         for thread in self._threads:
             thread.start()
         wait_until(lambda: bool(self.signs) or self.process.poll() is not None, self.told)
