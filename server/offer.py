@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, and_, insert, or_, select, update
 
 from attendance.clock import from_ms, local_day
 from attendance.records import Head
@@ -24,7 +24,7 @@ MAX_BATCH = 500
 _APP_LENGTH = 40
 _TROUBLE_LENGTH = 500
 _BOOT_LENGTH = 36
-_CHUNK = 500
+_CHUNK = 200
 
 
 def answer(conn: Connection, sender: Row[Any], request: OfferRequest, now_ms: int) -> OfferResponse:
@@ -33,7 +33,7 @@ def answer(conn: Connection, sender: Row[Any], request: OfferRequest, now_ms: in
     _set_anchor(conn, sender.id, request.now, now_ms)
     day = local_day(from_ms(now_ms))
     return OfferResponse(
-        want=_wanted(conn, request.heads),
+        want=wanted(conn, request.heads),
         time_ms=now_ms,
         max_batch=MAX_BATCH,
         backoff_ms=0,
@@ -81,36 +81,39 @@ def _set_anchor(conn: Connection, kiosk_id: str, now: KioskNow, now_ms: int) -> 
             log.info("retimed kiosk=%s boot=%s movements=%s", kiosk_id, now.boot, changed)
 
 
-def _wanted(conn: Connection, heads: tuple[Head, ...]) -> tuple[Want, ...]:
+def wanted(conn: Connection, heads: tuple[Head, ...]) -> tuple[Want, ...]:
     """Return where each session goes on that is not held up to its offered head, or held with another hash there.
 
     The kiosk counts as acknowledged what is not wanted, so whatever is lacking is wanted, whoever offers it.
     """
-    throughs = _throughs(conn, heads)
-    hashes = _hashes(conn, [head for head in heads if head.seq <= throughs.get(head.session, -1)])
+    held = _held(conn, heads)
+    inside = _hashes(conn, [head for head in heads if head.session in held and head.seq < held[head.session].seq])
     wanted = []
     for head in heads:
-        through = throughs.get(head.session, -1)
-        if head.seq > through:
-            wanted.append(Want(session=head.session, from_seq=through + 1))
-        elif hashes.get((head.session, head.seq)) != head.hash:
+        last = held.get(head.session, Head(head.session, -1, ""))
+        if head.seq > last.seq:
+            wanted.append(Want(session=head.session, from_seq=last.seq + 1))
+        elif head.hash != (last.hash if head.seq == last.seq else inside.get((head.session, head.seq))):
             wanted.append(Want(session=head.session, from_seq=head.seq))
     return tuple(wanted)
 
 
-def _throughs(conn: Connection, heads: Sequence[Head]) -> dict[str, int]:
-    throughs: dict[str, int] = {}
+def _held(conn: Connection, heads: Sequence[Head]) -> dict[str, Head]:
+    """Return the last entry held of each offered session of which there is one."""
+    held: dict[str, Head] = {}
     for chunk in _chunks(heads):
         these = journal_session.c.session.in_([head.session for head in chunk])
-        asked = select(journal_session.c.session, journal_session.c.through).where(these)
-        throughs.update({row.session: row.through for row in conn.execute(asked)})
-    return throughs
+        columns = (journal_session.c.session, journal_session.c.through, journal_session.c.hash)
+        held.update({row.session: Head(*row) for row in conn.execute(select(*columns).where(these))})
+    return held
 
 
 def _hashes(conn: Connection, heads: Sequence[Head]) -> dict[tuple[str, int], str]:
+    """Return the hashes held at the places of heads; asked for only of a kiosk whose disk was rolled back."""
     hashes: dict[tuple[str, int], str] = {}
     for chunk in _chunks(heads):
-        these = tuple_(entry.c.session, entry.c.seq).in_([(head.session, head.seq) for head in chunk])
+        # SQLite reads the whole table for (session, seq) IN (...); for these it uses the index.
+        these = or_(*(and_(entry.c.session == head.session, entry.c.seq == head.seq) for head in chunk))
         asked = select(entry.c.session, entry.c.seq, entry.c.hash).where(these)
         hashes.update({(row.session, row.seq): row.hash for row in conn.execute(asked)})
     return hashes

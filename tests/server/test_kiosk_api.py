@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Row, text, update
+from sqlalchemy import Row, event, text, update
 from werkzeug.test import TestResponse
 
 from attendance import names
@@ -36,6 +36,7 @@ from attendance.wire import (
 from server.api.kiosk import NONCE_LIFE_MS
 from server.enrolment import LIFE_MS, issue
 from server.ledger import accept
+from server.offer import wanted
 from server.sites import set_rules
 from server.store.engine import Store
 from server.store.tables import entry, kiosk, movement, nonce
@@ -220,6 +221,24 @@ def test_an_entry_held_with_another_hash_is_wanted_so_that_the_receipt_shows_it(
     assert good(send(client, OFFER_PATH, encode(offer(session)), key=key), OfferResponse).want == (
         Want(session.name, seq),
     )
+
+
+def test_many_heads_are_answered_and_none_by_reading_every_entry(store: Store, door: Row[Any]) -> None:
+    sessions = [Session(door.id) for _ in range(250)]
+    for session in sessions:
+        session.unknown()
+        accept(store, door, session.request(), NOON_MS)
+        session.head = Head(session.name, 0, session.lines[0].hash)
+    plans: list[str] = []
+    with store.read() as conn:
+
+        def explain(_conn: object, cursor: Any, statement: str, parameters: Any, *_: object) -> None:
+            plans.extend(row[-1] for row in cursor.connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters))
+
+        event.listen(conn, "before_cursor_execute", explain)
+        assert wanted(conn, tuple(session.head for session in sessions if session.head)) == ()
+    assert plans
+    assert [plan for plan in plans if plan.startswith("SCAN")] == []
 
 
 def test_what_is_lacking_is_wanted_of_whoever_offers_it(
