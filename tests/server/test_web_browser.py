@@ -187,6 +187,36 @@ def test_the_staff_page_fits_every_screen(context: BrowserContext, site: Site, s
     keep(page, screenshots / f"staff-{size}-opened.png")
 
 
+def test_trouble_at_the_door_is_told_in_sentences(context: BrowserContext, site: Site, screenshots: Path) -> None:
+    heard_at_ms = web.AFTERNOON_MS - 2000
+    make.kiosk(site.store, site_id=site.row.id, name="校庭側", heard_at_ms=heard_at_ms, trouble="reader:nfc:down")
+    page = logged_in(context, site)
+    expect(page.locator("[data-trouble]")).to_contain_text("「校庭側」の読み取り機「nfc」が動いていません")
+    keep(page, screenshots / "staff-trouble.png", full_page=False)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_number_stays_in_sight_beside_a_full_house(
+    context: BrowserContext, site: Site, screenshots: Path, size: str
+) -> None:
+    for number in range(40):
+        name, kana, animal, colour = web.CHILDREN[number % len(web.CHILDREN)]
+        child = make.child(site.store, at=site.row.id, name=name, kana=kana, animal=animal, colour=colour)
+        make.movement(site.store, site_id=site.row.id, child_id=child.id, at_ms=web.AFTERNOON_MS - number * 90_000)
+    page = logged_in(context, site)
+    width, height = SIZES[size]
+    page.set_viewport_size({"width": width, "height": height})
+    columns = page.evaluate(
+        """new Set([...document.querySelectorAll(".in section:first-child .people li")]
+           .map(each => Math.round(each.getBoundingClientRect().left / 20))).size"""
+    )
+    assert columns == (1 if size == "phone" else 2)
+    page.evaluate("document.querySelector('#kiosks').scrollIntoView({block: 'end'})")
+    expect(page.locator("[data-present]")).to_have_text("45")
+    expect(page.locator("[data-present]")).to_be_in_viewport(ratio=1)
+    keep(page, screenshots / f"staff-{size}-full.png", full_page=False)
+
+
 def test_text_is_large_and_every_target_is_large_enough_for_a_thumb(context: BrowserContext, site: Site) -> None:
     page = logged_in(context, site)
     sizes = page.evaluate(
