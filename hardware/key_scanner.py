@@ -3,7 +3,6 @@
 The driver reads the kernel's input events itself: 24 bytes each and one ioctl, so no library need be built on the Pi.
 """
 
-import contextlib
 import errno
 import fcntl
 import logging
@@ -11,6 +10,7 @@ import os
 import select
 import stat
 import struct
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -30,6 +30,7 @@ ENDS = frozenset({15, 28, 96})
 """Tab, Enter and keypad Enter: what scanners put after a code."""
 LONGEST_LINE = 4296
 """Characters of the largest QR code."""
+_LOOK_S = 0.1
 
 # Codes are places on a US keyboard. Source: linux/input-event-codes.h.
 _PLAIN = {
@@ -76,7 +77,7 @@ def typed_lines(events: Iterable[KeyEvent]) -> Iterator[str]:
 class KeyScanner:
     """Reads codes from a keyboard-wedge scanner; `path` is its /dev/input/by-id/... A `CardReader`.
 
-    A file of recorded events in its place is read to its end.
+    A file of recorded events is read to its end, a FIFO for as long as somebody writes to it.
     """
 
     def __init__(self, name: str, path: str, *, hold_off_s: float = 1.0, clock_ns: Callable[[], int] = boot_ns) -> None:
@@ -84,26 +85,15 @@ class KeyScanner:
         self.path = path
         self._hold_off_ns = round(hold_off_s * 1e9)
         self._clock_ns = clock_ns
-        self._device: int | None = None
-        self._recorded = False
-        self._wake: tuple[int, int] | None = None
+        self._device: _Device | None = None
+        self._lock = threading.Lock()
 
     def open(self) -> None:
         """Take the scanner for this process alone. Raises: ReaderLost."""
         self.close()
-        try:
-            device = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError as error:
-            raise ReaderLost(self.name, f"{self.path}: {error.strerror}") from error
-        self._recorded = not stat.S_ISCHR(os.fstat(device).st_mode)
-        if not self._recorded:
-            try:
-                fcntl.ioctl(device, EVIOCGRAB, 1)
-            except OSError as error:
-                os.close(device)
-                raise ReaderLost(self.name, f"{self.path} cannot be taken: {error.strerror}") from error
-        self._device = device
-        self._wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        device = _Device(self.name, self.path)
+        with self._lock:
+            self._device = device
         log.info("reader open name=%s kind=keys", self.name)
 
     def reads(self) -> Iterator[RawRead]:
@@ -118,53 +108,65 @@ class KeyScanner:
 
     def close(self) -> None:
         """Let go of the scanner. Idempotent; never raises. Thread: any."""
-        wake, self._wake = self._wake, None
-        if wake is not None:
-            # The reading thread, woken by the end of the pipe, closes what it reads from.
-            os.close(wake[1])
+        with self._lock:
             device, self._device = self._device, None
-            if device is not None:
-                _close(device)
-                _close(wake[0])
+        if device is not None:
+            device.close()
 
     def _events(self) -> Iterator[KeyEvent]:
-        device, wake, self._device = self._device, self._wake, None
-        if device is None or wake is None:
+        device = self._device
+        if device is None:
             return
         pending = b""
-        try:
-            while True:
-                ready, _, _ = select.select([device, wake[0]], [], [])
-                if wake[0] in ready:
-                    return
-                chunk = self._read(device)
-                if chunk is None:
-                    return
-                pending += chunk
-                whole = len(pending) // EVENT.size * EVENT.size
-                for _, _, type_, code, value in EVENT.iter_unpack(pending[:whole]):
-                    yield KeyEvent(type_, code, value)
-                pending = pending[whole:]
-        finally:
-            _close(device)
-            _close(wake[0])
+        while chunk := device.read():
+            pending += chunk
+            whole = len(pending) // EVENT.size * EVENT.size
+            for _, _, type_, code, value in EVENT.iter_unpack(pending[:whole]):
+                yield KeyEvent(type_, code, value)
+            pending = pending[whole:]
 
-    def _read(self, device: int) -> bytes | None:
-        """What has arrived; None at the end of a recording. Raises: ReaderLost."""
+
+class _Device:
+    """One opening of an input device, or of a file or FIFO in its place. Raises: ReaderLost."""
+
+    def __init__(self, reader: str, path: str) -> None:
+        self._reader = reader
+        self._closing = threading.Event()
+        self._lock = threading.Lock()
+        """Held while the descriptor is used, so that it is never closed, and its number given away, under a read."""
         try:
-            chunk = os.read(device, EVENT.size * 64)
-        except BlockingIOError:
-            return b""
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         except OSError as error:
-            reason = "unplugged" if error.errno == errno.ENODEV else str(error.strerror)
-            raise ReaderLost(self.name, reason) from error
-        if chunk:
+            raise ReaderLost(reader, f"{path}: {error.strerror}") from error
+        self._recorded = not stat.S_ISCHR(os.fstat(self._descriptor).st_mode)
+        if not self._recorded:
+            try:
+                fcntl.ioctl(self._descriptor, EVIOCGRAB, 1)
+            except OSError as error:
+                os.close(self._descriptor)
+                raise ReaderLost(reader, f"{path} cannot be taken: {error.strerror}") from error
+
+    def read(self) -> bytes:
+        """Wait for what arrives; nothing when closed and at the end of a recording. Raises: ReaderLost."""
+        while True:
+            with self._lock:
+                if self._closing.is_set():
+                    return b""
+                if not select.select([self._descriptor], [], [], _LOOK_S)[0]:
+                    continue
+                try:
+                    chunk = os.read(self._descriptor, EVENT.size * 64)
+                except BlockingIOError:
+                    continue
+                except OSError as error:
+                    reason = "unplugged" if error.errno == errno.ENODEV else str(error.strerror)
+                    raise ReaderLost(self._reader, reason) from error
+            if not chunk and not self._recorded:
+                raise ReaderLost(self._reader, "sends nothing more")
             return chunk
-        if self._recorded:
-            return None
-        raise ReaderLost(self.name, "sends nothing more")
 
-
-def _close(descriptor: int) -> None:
-    with contextlib.suppress(OSError):
-        os.close(descriptor)
+    def close(self) -> None:
+        """End a waiting `read` within `_LOOK_S` and let go of the device. Once only. Thread: any."""
+        self._closing.set()
+        with self._lock:
+            os.close(self._descriptor)

@@ -1,7 +1,9 @@
 """A scanner that types like a keyboard: from key events to reads."""
 
+import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -9,32 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hardware.errors import ReaderLost
-from hardware.key_scanner import EV_KEY, EVENT, LONGEST_LINE, KeyEvent, KeyScanner, typed_lines
+from hardware.key_scanner import EV_KEY, LONGEST_LINE, KeyEvent, KeyScanner, typed_lines
 from hardware.reader import Medium
+from tests.hardware.keystrokes import ENTER, KEYS, LEFT_SHIFT, encoded, key, typed
 
-LETTERS = {
-    **dict(zip("1234567890", range(2, 12), strict=True)),
-    **dict(zip("QWERTYUIOP", range(16, 26), strict=True)),
-    **dict(zip("ASDFGHJKL", range(30, 39), strict=True)),
-    **dict(zip("ZXCVBNM", range(44, 51), strict=True)),
-}
-ENTER, TAB, LEFT_SHIFT, RIGHT_SHIFT, CAPS_LOCK, SEMICOLON, SLASH = 28, 15, 42, 54, 58, 39, 53
-
-
-def key(code: int) -> list[KeyEvent]:
-    return [KeyEvent(EV_KEY, code, 1), KeyEvent(0, 0, 0), KeyEvent(EV_KEY, code, 0)]
-
-
-def typed(text: str, end: int = ENTER) -> list[KeyEvent]:
-    return [event for letter in text for event in key(LETTERS[letter])] + key(end)
+TAB, RIGHT_SHIFT, CAPS_LOCK, SEMICOLON, SLASH = 15, 54, 58, 39, 53
 
 
 def write_events(path: Path, events: Iterable[KeyEvent]) -> Path:
-    path.write_bytes(b"".join(EVENT.pack(0, 0, *event) for event in events))
+    path.write_bytes(encoded(events))
     return path
 
 
-@given(st.lists(st.text(alphabet=sorted(LETTERS), min_size=1, max_size=40), max_size=5))
+@given(st.lists(st.text(alphabet=sorted(KEYS), min_size=1, max_size=40), max_size=5))
 def test_every_line_that_was_typed_comes_out_whole(lines: list[str]) -> None:
     assert list(typed_lines(event for line in lines for event in typed(line))) == lines
 
@@ -51,8 +40,8 @@ def test_enter_tab_and_keypad_enter_end_a_line(end: int) -> None:
 
 @pytest.mark.parametrize("shift", [LEFT_SHIFT, RIGHT_SHIFT])
 def test_shift_reaches_the_upper_signs_and_letters_stay_upper_case(shift: int) -> None:
-    held = [KeyEvent(EV_KEY, shift, 1), *key(SEMICOLON), *key(LETTERS["A"]), KeyEvent(EV_KEY, shift, 0)]
-    assert list(typed_lines([*held, *key(SLASH), *key(LETTERS["B"]), *key(ENTER)])) == [":A/B"]
+    held = [KeyEvent(EV_KEY, shift, 1), *key(SEMICOLON), *key(KEYS["A"]), KeyEvent(EV_KEY, shift, 0)]
+    assert list(typed_lines([*held, *key(SLASH), *key(KEYS["B"]), *key(ENTER)])) == [":A/B"]
 
 
 def test_caps_lock_makes_no_difference() -> None:
@@ -60,7 +49,7 @@ def test_caps_lock_makes_no_difference() -> None:
 
 
 def test_a_key_that_repeats_itself_is_typed_once() -> None:
-    repeated = [KeyEvent(EV_KEY, LETTERS["A"], value) for value in (1, 2, 2, 0)]
+    repeated = [KeyEvent(EV_KEY, KEYS["A"], value) for value in (1, 2, 2, 0)]
     assert list(typed_lines([*repeated, *key(ENTER)])) == ["A"]
 
 
@@ -111,25 +100,39 @@ def test_a_character_device_that_is_no_keyboard_is_lost() -> None:
         KeyScanner("desk", "/dev/null").open()
 
 
-def test_closing_ends_a_read_that_waits(tmp_path: Path) -> None:
-    # A pipe held open by a writer stands in for a scanner nobody uses.
-    import os
-
-    path = tmp_path / "pipe"
+@contextmanager
+def used_scanner(path: Path) -> Iterator[tuple[KeyScanner, int]]:
+    """An open scanner on a FIFO, and the descriptor through which it is typed on."""
     os.mkfifo(path)
     scanner = KeyScanner("desk", str(path))
     scanner.open()
     writer = os.open(path, os.O_WRONLY)
     try:
-        os.write(writer, b"".join(EVENT.pack(0, 0, *event) for event in typed("ONE")))
+        yield scanner, writer
+    finally:
+        os.close(writer)
+        scanner.close()
+
+
+def test_closing_ends_a_read_that_waits(tmp_path: Path) -> None:
+    with used_scanner(tmp_path / "pipe") as (scanner, writer):
+        os.write(writer, encoded(typed("ONE")))
         reads = scanner.reads()
         assert next(reads).payload == b"ONE"
         closing = threading.Timer(0.1, scanner.close)
         closing.start()
         assert list(reads) == []
         closing.join()
-    finally:
-        os.close(writer)
+
+
+def test_a_scanner_that_was_read_from_lets_go_of_its_device_when_it_is_closed(tmp_path: Path) -> None:
+    with used_scanner(tmp_path / "pipe") as (scanner, writer):
+        os.write(writer, encoded(typed("ONE")))
+        reads = scanner.reads()
+        assert next(reads).payload == b"ONE"
+        scanner.close()
+        with pytest.raises(BrokenPipeError):
+            os.write(writer, encoded(typed("TWO")))
 
 
 def test_reading_what_was_never_opened_yields_nothing_and_closing_it_twice_does_no_harm() -> None:

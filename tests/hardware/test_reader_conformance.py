@@ -17,10 +17,12 @@ import pytest
 
 from hardware.errors import ReaderLost
 from hardware.fake import FakeReader
+from hardware.key_scanner import KeyScanner
 from hardware.nfc_nfcpy import NfcReader
 from hardware.qr_camera import QrCamera
 from hardware.reader import CardReader, RawRead
 from hardware.synthetic_card import code_picture
+from tests.hardware.keystrokes import encoded, typed
 
 HOLD_S = 1.2
 GAP_S = 1.6
@@ -165,6 +167,32 @@ class CameraKit:
         return QrCamera("door", str(tmp_path / "no-such.avi"))
 
 
+class KeyScannerKit:
+    """Cards held to a scanner that sends the code again and again while it sees it; a FIFO carries its key events."""
+
+    @contextmanager
+    def rig(self, tmp_path: Path, cards: list[str]) -> Iterator[Rig]:
+        fifo = tmp_path / "scanner"
+        os.mkfifo(fifo)
+        # Read and write: so that opening does not wait for the reader, and the FIFO does not end.
+        scanner = os.open(fifo, os.O_RDWR)
+
+        def show() -> None:
+            for card in cards:
+                for _ in range(4):
+                    os.write(scanner, encoded(typed(card)))
+                    time.sleep(HOLD_S / 4)
+                time.sleep(GAP_S)
+
+        try:
+            yield Rig(KeyScanner("door", str(fifo)), show)
+        finally:
+            os.close(scanner)
+
+    def missing(self, tmp_path: Path) -> CardReader:
+        return KeyScanner("door", str(tmp_path / "scanner"))
+
+
 def record(video: Path, cards: list[str], fps: int = 15) -> None:
     import cv2
 
@@ -188,6 +216,7 @@ KITS: dict[str, Kit] = {
     "nfcpy, type 3": NfcKit("3", "012e4c1122334455"),
     "nfcpy, type 4": NfcKit("4", "04112233445566"),
     "camera": CameraKit(),
+    "key scanner": KeyScannerKit(),
 }
 
 
