@@ -7,6 +7,7 @@ is answered all the same.
 import logging
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any, assert_never
 
 from hardware.errors import DriverMissing, SignalLost
@@ -15,6 +16,8 @@ from hardware.signal import Cue
 log = logging.getLogger(__name__)
 
 TICK_S = 0.06
+_LGPIO_REMEDY = "apt install python3-lgpio, and make the virtual environment with --system-site-packages"
+"""Debian's package, since there are no wheels of lgpio for Python 3.13."""
 
 
 class Lamp(StrEnum):
@@ -76,6 +79,8 @@ class GpioSignal:
         self._own_factory: Any = None
         self._lamps: dict[Lamp, Any] = {}
         self._buzzer: Any = None
+        self._faults: tuple[type[Exception], ...] = ()
+        """What gpiozero and the library below it raise."""
 
     def open(self) -> None:
         """Take the pins. Raises: SignalLost when one cannot be had, DriverMissing when gpiozero or lgpio is missing."""
@@ -84,6 +89,7 @@ class GpioSignal:
             from gpiozero import DigitalOutputDevice, GPIOZeroError
         except ImportError as error:
             raise DriverMissing("gpiozero", "install Tadaima with its extra 'kiosk'") from error
+        self._faults = (GPIOZeroError, OSError)
         factory = self._given_factory or self._take_lgpio()
         try:
             for lamp, pin in self._lamp_pins.items():
@@ -91,14 +97,12 @@ class GpioSignal:
                     self._lamps[lamp] = DigitalOutputDevice(pin, pin_factory=factory)
             if self._buzzer_pin is not None:
                 self._buzzer = DigitalOutputDevice(self._buzzer_pin, pin_factory=factory)
-        except (GPIOZeroError, OSError) as error:
+        except self._faults as error:
             self.close()
             raise SignalLost(self.name, str(error)) from error
 
     def play(self, cue: Cue) -> None:
         """Start the cue's light and rhythm. Raises: SignalLost when not open or a pin fails."""
-        from gpiozero import GPIOZeroError
-
         devices = self._devices()
         if not devices:
             raise SignalLost(self.name, "not open")
@@ -110,19 +114,23 @@ class GpioSignal:
                 if device is not None:
                     device.source_delay = TICK_S
                     device.source = values
-        except (GPIOZeroError, OSError) as error:
+        except self._faults as error:
             raise SignalLost(self.name, str(error)) from error
 
     def close(self) -> None:
         """Darken, silence and let go of the pins. Idempotent; never raises."""
         devices, self._lamps, self._buzzer = self._devices(), {}, None
         factory, self._own_factory = self._own_factory, None
-        try:
-            _darken(devices)
-            for resource in (*devices, *([] if factory is None else [factory])):
-                resource.close()
-        except Exception as error:  # noqa: BLE001 - a chip that is gone may fail to close in ways of its driver's own
-            log.info("gpio did not close cleanly signal=%s error=%s", self.name, type(error).__name__)
+        # One that fails must not leave the others alight, nor the chip taken.
+        for let_go in (
+            *(partial(_darken, [device]) for device in devices),
+            *(device.close for device in devices),
+            *([] if factory is None else [factory.close]),
+        ):
+            try:
+                let_go()
+            except Exception as error:  # noqa: BLE001 - a chip that is gone may fail in ways of its driver's own
+                log.info("gpio did not close cleanly signal=%s error=%s", self.name, type(error).__name__)
 
     def _devices(self) -> list[Any]:
         return [*self._lamps.values(), *([] if self._buzzer is None else [self._buzzer])]
@@ -132,10 +140,13 @@ class GpioSignal:
             import lgpio
             from gpiozero.pins.lgpio import LGPIOFactory
         except ImportError as error:
-            raise DriverMissing("lgpio", "apt install python3-lgpio, or pip install lgpio") from error
+            raise DriverMissing("lgpio", f"{_LGPIO_REMEDY}; see docs/install.md") from error
+        except OSError as error:  # lgpio makes a file in the working directory when it is imported
+            raise SignalLost(self.name, f"lgpio needs a working directory it may write to: {error}") from error
+        self._faults = (*self._faults, lgpio.error)
         try:
             self._own_factory = LGPIOFactory()
-        except (lgpio.error, OSError) as error:
+        except self._faults as error:
             raise SignalLost(self.name, str(error)) from error
         return self._own_factory
 

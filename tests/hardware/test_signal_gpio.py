@@ -4,11 +4,12 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
-from gpiozero.pins.mock import MockFactory
+from gpiozero.pins.mock import MockFactory, MockPin
 
-from hardware.errors import DriverMissing
+from hardware.errors import DriverMissing, SignalLost
 from hardware.gpio_signal import TICK_S, GpioSignal, Lamp, pattern
 from hardware.signal import Cue
 
@@ -105,8 +106,52 @@ def test_a_signal_without_a_buzzer_still_lights() -> None:
     signal.close()
 
 
+class StuckPin(MockPin):  # type: ignore[misc]  # gpiozero has no types
+    """A pin that cannot be set."""
+
+    def _set_state(self, value: bool) -> None:
+        raise OSError("gone")
+
+
+def test_a_pin_that_fails_at_closing_does_not_keep_the_others() -> None:
+    factory = MockFactory()
+    factory.pin(17, pin_class=StuckPin)
+    signal = GpioSignal("lamp", green_pin=17, yellow_pin=27, red_pin=None, buzzer_pin=22, pin_factory=factory)
+    signal.open()
+    signal.close()
+    others = GpioSignal("lamp", green_pin=None, yellow_pin=27, red_pin=None, buzzer_pin=22, pin_factory=factory)
+    others.open()
+    others.close()
+
+
+def lamp_on_lgpio(monkeypatch: pytest.MonkeyPatch, folder: Path, lgpio: str) -> GpioSignal:
+    """A signal on a machine whose lgpio is the given source."""
+    (folder / "lgpio.py").write_text(lgpio)
+    monkeypatch.syspath_prepend(folder)
+    for module in ("lgpio", "gpiozero.pins.lgpio"):
+        monkeypatch.setitem(sys.modules, module, None)  # so that what the test imports is forgotten after it
+        del sys.modules[module]
+    return GpioSignal("lamp", green_pin=17, yellow_pin=None, red_pin=None, buzzer_pin=None)
+
+
 def test_without_lgpio_nothing_else_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "lgpio", None)
     signal = GpioSignal("lamp", green_pin=17, yellow_pin=None, red_pin=None, buzzer_pin=None)
-    with pytest.raises(DriverMissing, match="python3-lgpio"):
+    with pytest.raises(DriverMissing, match=r"python3-lgpio.*system-site-packages"):
+        signal.open()
+
+
+def test_a_machine_that_is_no_pi_has_no_lights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    signal = lamp_on_lgpio(
+        monkeypatch, tmp_path, "class error(Exception): ...\ndef __getattr__(name): return 0\n__path__ = None\n"
+    )
+    with pytest.raises(SignalLost, match="revision"):
+        signal.open()
+
+
+def test_lgpio_in_a_directory_it_may_not_write_to_is_told_as_that(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    signal = lamp_on_lgpio(monkeypatch, tmp_path, "open('/nonexistent/.lgd-nfy-3')")
+    with pytest.raises(SignalLost, match="working directory"):
         signal.open()
