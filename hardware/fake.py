@@ -69,7 +69,7 @@ class FakeReader:
                 log.warning("fake reader ignored a line reader=%s", self.name)
                 continue
             yield RawRead(medium, payload, self.name, boot_ns())
-        if not self._plugged or device.gone:
+        if device.gone:
             raise ReaderLost(self.name, "unplugged")
 
     def close(self) -> None:
@@ -87,8 +87,11 @@ class FakeReader:
             self._device.add(line)
 
     def unplug(self) -> None:
-        """Pull the plug: `reads` and `open` raise ReaderLost until `replug`. Thread: any."""
+        """Pull the plug: a blocked `reads` raises ReaderLost, and so does `open` until `replug`. Thread: any."""
         self._plugged = False
+        with self._lock:
+            if self._device is not None:
+                self._device.gone = True
         self.close()
 
     def replug(self) -> None:
@@ -101,6 +104,7 @@ class _Lines:
 
     def __init__(self, path: Path | None) -> None:
         self.gone = False
+        """Whether the device was pulled out, other than closed."""
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._ended = threading.Event()
         self._pump: threading.Thread | None = None

@@ -127,3 +127,15 @@ def test_an_unplugged_signal_is_lost_until_it_is_plugged_in_again() -> None:
     signal.replug()
     signal.open()
     signal.play(Cue.IN)
+
+
+def test_a_plug_pulled_and_put_back_at_once_is_a_lost_reader_all_the_same() -> None:
+    reader = FakeReader("door")
+    reader.open()
+    reads = reader.reads()
+    reader.feed("qr TDM1A")
+    assert next(reads).payload == b"TDM1A"
+    reader.unplug()
+    reader.replug()
+    with pytest.raises(ReaderLost):
+        next(reads)
