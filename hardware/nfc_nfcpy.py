@@ -31,8 +31,8 @@ _READ_ATTEMPTS = 3
 _PAUSE_SEARCHING_S = 0.01
 _PAUSE_HELD_S = 0.04
 _PATH = re.compile(
-    r"usb(:[0-9a-f]{4}(:[0-9a-f]{4})?|:[0-9]{1,3}(:[0-9]{1,3})?)?|tty:\w+:(pn532|arygon)|udp:[^:]+:[0-9]{1,5}",
-    re.IGNORECASE,
+    r"usb(:[0-9a-fA-F]{4}(:[0-9a-fA-F]{4})?|:[0-9]{1,3}(:[0-9]{1,3})?)?"
+    r"|tty:\w+:(pn532|arygon)|udp:[^:]+:[0-9]{1,5}"
 )
 
 

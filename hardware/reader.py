@@ -53,7 +53,10 @@ class CardReader(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the device; a blocked `reads` ends within 1.2 s. Idempotent; never raises. Thread: any."""
+        """Let go of the device; a blocked `reads` ends within 1.2 s. Idempotent; never raises. Thread: any.
+
+        An `open` that is still under way may not notice: whoever opens asks afterwards whether it is still wanted.
+        """
         ...
 
 

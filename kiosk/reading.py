@@ -64,6 +64,8 @@ class ReaderThread:
             opened_s = time.monotonic()
             try:
                 self._reader.open()
+                if self._stopping.is_set():  # `stop` came before there was anything to close
+                    break
                 self._note_up()
                 for raw in self._reader.reads():
                     self._backoff.reset()

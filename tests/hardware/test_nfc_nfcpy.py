@@ -346,7 +346,7 @@ def test_a_reader_unplugged_while_reading_is_lost_and_can_be_opened_again_once_b
 
 
 @pytest.mark.parametrize(
-    "path", ["usb", "usb:054c", "usb:054c:06c3", "usb:001:023", "tty:AMA0:pn532", "udp:localhost:5000"]
+    "path", ["usb", "usb:054c", "usb:054C:06c3", "usb:001:023", "tty:AMA0:pn532", "udp:localhost:5000"]
 )
 def test_paths_that_nfcpy_understands_are_taken(path: str) -> None:
     NfcReader("door", path)
@@ -365,6 +365,8 @@ def test_paths_that_nfcpy_understands_are_taken(path: str) -> None:
         "udp:h:0",
         "udp:h:65536",
         "com:COM1:pn532",
+        "USB",
+        "UDP:127.0.0.1:5000",
     ],
 )
 def test_other_paths_are_refused_before_anything_is_opened(path: str) -> None:

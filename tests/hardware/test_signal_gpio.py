@@ -107,17 +107,22 @@ def test_a_signal_without_a_buzzer_still_lights() -> None:
 
 
 class StuckPin(MockPin):  # type: ignore[misc]  # gpiozero has no types
-    """A pin that cannot be set."""
+    """A pin that cannot be set once it is gone."""
+
+    gone = False
 
     def _set_state(self, value: bool) -> None:
-        raise OSError("gone")
+        if self.gone:
+            raise OSError("gone")
+        super()._set_state(value)
 
 
 def test_a_pin_that_fails_at_closing_does_not_keep_the_others() -> None:
     factory = MockFactory()
-    factory.pin(17, pin_class=StuckPin)
+    pin = factory.pin(17, pin_class=StuckPin)
     signal = GpioSignal("lamp", green_pin=17, yellow_pin=27, red_pin=None, buzzer_pin=22, pin_factory=factory)
     signal.open()
+    pin.gone = True
     signal.close()
     others = GpioSignal("lamp", green_pin=None, yellow_pin=27, red_pin=None, buzzer_pin=22, pin_factory=factory)
     others.open()

@@ -148,6 +148,17 @@ def test_a_reader_is_down_before_it_opened_only_when_it_takes_too_long(opening_s
     end(thread)
 
 
+def test_a_reader_that_is_opening_when_it_is_stopped_ends_all_the_same() -> None:
+    reader = Slow("front")
+    thread = ReaderThread(reader, Reads().take)
+    thread.start()
+    thread.stop()
+    reader.let.set()
+    thread.join(WAIT_S)
+    with pytest.raises(ReaderLost, match="not open"):
+        reader.feed("qr one")
+
+
 def test_a_reader_that_fails_is_down_at_once() -> None:
     reader = Brittle("front", ReaderLost("front", "no device"))
     thread = ReaderThread(reader, Reads().take, Backoff(3600, 3600))
