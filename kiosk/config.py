@@ -21,6 +21,8 @@ Waiting = Annotated[float, msgspec.Meta(gt=0, le=600)]
 Pin = int | str | None
 """As gpiozero names it: 17, "GPIO17" or "BOARD11"."""
 
+SystemCodes = Annotated[tuple[Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)], ...], msgspec.Meta(min_length=1)]
+
 
 class ReaderKind(StrEnum):
     """The drivers of card readers."""
@@ -55,6 +57,8 @@ class ReaderSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long a card must be gone before it is read again."""
     exposure: float | None = None
     focus: float | None = None
+    system_codes: SystemCodes = (0xFFFF,)
+    """FeliCa systems to ask an NFC card for, in turn."""
 
     def __post_init__(self) -> None:
         if not self.source and self.kind is not ReaderKind.FAKE:

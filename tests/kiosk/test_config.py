@@ -13,6 +13,8 @@ from hardware.gpio_signal import GpioSignal
 from hardware.key_scanner import KeyScanner
 from hardware.nfc_nfcpy import NfcReader
 from hardware.qr_camera import QrCamera
+from hardware.soft_card import SoftField
+from hardware.soft_tags import Type3Tag
 from hardware.sound import SoundSignal
 from kiosk.config import (
     KioskSettings,
@@ -90,6 +92,8 @@ def test_all_mistakes_are_told_at_once_and_with_what_was_meant(tmp_path: Path) -
         ('[[readers]]\nname = "a b"\nkind = "fake"\n', "readers[0].name"),
         ('[[readers]]\nname = "a"\nkind = "telepathy"\n', "readers[0].kind"),
         ('[[readers]]\nname = "a"\nkind = "fake"\n[[signals]]\nname = "a"\nkind = "fake"\n', "used twice"),
+        ('[[readers]]\nname = "a"\nkind = "fake"\nsystem_codes = []\n', "readers[0].system_codes"),
+        ('[[readers]]\nname = "a"\nkind = "fake"\nsystem_codes = [0x10000]\n', "readers[0].system_codes"),
         ('[[signals]]\nname = "a"\nkind = "sound"\nvolume = 2\n', "signals[0].volume"),
         ('readers = "front"\n', "array of tables"),
         ("data_dir = 5\n", "a path is wanted"),
@@ -170,6 +174,19 @@ def test_every_kind_of_reader_has_its_driver(kind: ReaderKind, source: str, driv
     reader = make_reader(ReaderSettings(name="front", kind=kind, source=source))
     assert type(reader) is driver
     assert reader.name == "front"
+
+
+def test_an_nfc_reader_asks_for_the_felica_system_that_is_set(tmp_path: Path) -> None:
+    card = Type3Tag(bytes.fromhex("012e4c1122334455"), b"", system=0xFE00)  # also answers for 12FC, by another number
+    with SoftField() as field:
+        toml = f'[[readers]]\nname = "a"\nkind = "nfc"\nsource = "udp:127.0.0.1:{field.port}"\nsystem_codes = [0x12FC]'
+        (wanted,) = loaded(tmp_path, toml).readers
+        reader = make_reader(wanted)
+        reader.open()
+        field.lay(card)
+        read = next(iter(reader.reads()))
+        reader.close()
+    assert read.payload.hex() == "12fc" + "112e4c1122334455"
 
 
 @pytest.mark.parametrize(
