@@ -15,7 +15,7 @@ from provisioning.catalogues import catalogues
 from provisioning.demo.day import play
 from provisioning.demo.performance import LEAD_S, addresses, measure, open_house, settle
 from provisioning.demo.processes import Ensemble
-from provisioning.demo.stage import UNDO_S, set_up
+from provisioning.demo.stage import UNDO_S, Ports, claimed_ports, set_up
 from provisioning.demo.tally import Report
 from provisioning.errors import DemoFailed
 
@@ -26,24 +26,30 @@ SETTLING_S = 60.0
 
 @click.command()
 @click.option("--seconds", type=click.FloatRange(min=10), help="Play a day this long, count, and end.")
-@click.option("--json", "report_file", type=click.Path(path_type=Path), help="Write what happened to this file.")
-@click.option("--camera", help="Use a real camera at the QR door: its number or path.")
-@click.option("--language", type=click.Choice([language.value for language in Language]), default=Language.JA.value)
+@click.option("--json", "report_file", type=click.Path(path_type=Path), help="Write the counts and waits to this file.")
+@click.option("--camera", help="Use a real camera at the QR door: its number or path. Nothing is counted then.")
+@click.option(
+    "--language",
+    type=click.Choice([language.value for language in Language]),
+    default=Language.JA.value,
+    help="Of what is printed.",
+)
 @click.option("--folder", type=click.Path(path_type=Path), help="Keep everything in this new folder.")
 def demo(
     seconds: float | None, report_file: Path | None, camera: str | None, language: str, folder: Path | None
 ) -> None:
     """A day at a site on this computer, with invented children."""
     words = catalogues()[Language(language)]
+    _refuse_what_cannot_work(words, seconds, report_file, camera, folder)
     for number in (signal.SIGINT, signal.SIGTERM):  # also when a shell started it in the background
         signal.signal(number, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="tadaima-demo-") as temporary:
         chosen = folder or Path(temporary)
-        chosen.mkdir(parents=True, exist_ok=folder is None)
+        chosen.mkdir(parents=True, exist_ok=True)
         environ = {name: value for name, value in os.environ.items() if not name.startswith("TADAIMA_")}
-        with Ensemble(log_dir=chosen / "logs", environ=environ) as ensemble:
+        with claimed_ports() as ports, Ensemble(log_dir=chosen / "logs", environ=environ) as ensemble:
             try:
-                report = _perform(chosen, ensemble, words, seconds, camera)
+                report = _perform(chosen, ports, ensemble, words, seconds, camera)
             except DemoFailed as error:
                 raise click.ClickException(str(error)) from error
             except KeyboardInterrupt:
@@ -60,16 +66,28 @@ def demo(
         raise click.exceptions.Exit(1)
 
 
+def _refuse_what_cannot_work(
+    words: Catalogue, seconds: float | None, report_file: Path | None, camera: str | None, folder: Path | None
+) -> None:
+    """Say so now, not when the day has been played. Raises: click.UsageError."""
+    if folder is not None and folder.exists():
+        raise click.BadParameter(words.text("demo.folder_exists", folder=folder), param_hint="--folder")
+    if camera is not None and seconds is not None:
+        raise click.UsageError(words.text("demo.camera_or_seconds"))
+    if report_file is not None and not report_file.absolute().parent.is_dir():
+        raise click.BadParameter(words.text("demo.no_folder", folder=report_file.parent), param_hint="--json")
+
+
 def _perform(
-    folder: Path, ensemble: Ensemble, words: Catalogue, seconds: float | None, camera: str | None
+    folder: Path, ports: Ports, ensemble: Ensemble, words: Catalogue, seconds: float | None, camera: str | None
 ) -> Report | None:
     """Play the day; with `seconds` return the report, else stay until interrupted."""
     day_s = seconds or DAY_S
     click.echo(words.text("demo.setting_up"))
     _wait_out_midnight(SystemClock(), day_s + SETTLING_S, words)
-    stage = set_up(folder, ensemble, words)
+    stage = set_up(folder, ports, ensemble, words)
     taps = play([child.number for child in stage.children], day_s=day_s, seed=SEED)
-    running = open_house(stage, ensemble, taps, camera)
+    running = open_house(stage, ensemble, words, taps, camera)
     for line in addresses(stage, words):
         click.echo(line)
     click.echo(words.text("demo.playing", taps=len(taps), seconds=round(day_s)))

@@ -49,7 +49,7 @@ class Running:
     watch: Watch
 
 
-def open_house(stage: Stage, ensemble: Ensemble, taps: Sequence[Tap], camera: str | None) -> Running:
+def open_house(stage: Stage, ensemble: Ensemble, words: Catalogue, taps: Sequence[Tap], camera: str | None) -> Running:
     """Start everything but the day: at the end both doors are open. Raises: DemoFailed."""
     python = (sys.executable, "-m")
     server_command = (program("tadaima-server"), "--config", str(stage.server_toml))
@@ -57,7 +57,7 @@ def open_house(stage: Stage, ensemble: Ensemble, taps: Sequence[Tap], camera: st
     mail = ensemble.start(
         "mailbox",
         *(*python, "provisioning.demo.mailbox", "--dir", str(stage.mail_dir)),
-        *("--smtp-port", str(ports.smtp), "--web-port", str(ports.mailbox)),
+        *("--smtp-port", str(ports.smtp), "--web-port", str(ports.mailbox), "--language", words.language.value),
     )
     server = ensemble.start("server", *server_command, "run")
     write_schedules(stage, taps, lead_s=LEAD_S)
@@ -90,7 +90,9 @@ def open_house(stage: Stage, ensemble: Ensemble, taps: Sequence[Tap], camera: st
         doors[door] = ensemble.start(
             f"door-{door}", program("tadaima-kiosk"), "run", "--config", str(stage.kiosk_toml(door))
         )
-    doors[Door.QR].wait_for("reader open", timeout_s=START_S)
+    opened = doors[Door.QR].wait_for("reader (open|down)", timeout_s=START_S)
+    if camera is not None and opened[1] == "down":
+        raise DemoFailed(words.text("demo.no_camera", camera=camera))
     soft_card.say("start")
     return Running(server=server, doors=doors, soft_card=soft_card, page=page, watch=watch)
 

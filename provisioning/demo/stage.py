@@ -6,6 +6,7 @@ import secrets
 import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -22,6 +23,8 @@ SITE = "sakura"
 UNDO_S = 3
 LOGIN, OFFICE_LOGIN = "shien", "yakusho"
 LOOPBACK = "127.0.0.1"
+CLAIM = "\0tadaima-demo"
+"""A name of Linux's abstract sockets: it is in no folder and goes with its process."""
 TAG_TYPES = ("2", "3", "4")
 
 
@@ -105,21 +108,37 @@ def program(name: str) -> str:
     return str(Path(sys.executable).with_name(name))
 
 
-def choose_ports() -> Ports:
-    """Return the well-known ports where they are free, and any others where not."""
-    return Ports(
-        web=_free(8000),
-        live=_free(8001),
-        smtp=_free(8025),
-        mailbox=_free(8026),
-        screens={Door.QR: _free(8750), Door.NFC: _free(8751)},
-        nfc=_free(8760, socket.SOCK_DGRAM),
-    )
+@contextmanager
+def claimed_ports() -> Iterator[Ports]:
+    """Give one demo of this machine the well-known ports where they are free, and the others any free ones.
+
+    To look whether a port is free is not enough: a demo listens later, and on the soft cards' port only while it plays.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as claim:
+        try:
+            claim.bind(CLAIM)
+            ports = Ports(
+                web=_free(8000),
+                live=_free(8001),
+                smtp=_free(8025),
+                mailbox=_free(8026),
+                screens={Door.QR: _free(8750), Door.NFC: _free(8751)},
+                nfc=_free(8760, socket.SOCK_DGRAM),
+            )
+        except OSError:
+            ports = Ports(
+                web=_free(),
+                live=_free(),
+                smtp=_free(),
+                mailbox=_free(),
+                screens={Door.QR: _free(), Door.NFC: _free()},
+                nfc=_free(kind=socket.SOCK_DGRAM),
+            )
+        yield ports
 
 
-def set_up(folder: Path, ensemble: Ensemble, words: Catalogue) -> Stage:
+def set_up(folder: Path, ports: Ports, ensemble: Ensemble, words: Catalogue) -> Stage:
     """Make the server's database with a site, its children and two logins, and write all settings."""
-    ports = choose_ports()
     _write(
         folder / "server.toml",
         f'data_dir = "{folder / "server"}"',
@@ -212,9 +231,9 @@ def _write(path: Path, *parts: str) -> None:
     path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
-def _free(wanted: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    """Return the port if nothing listens on it, else any free one."""
-    for port in (wanted, 0):
+def _free(well_known: int | None = None, kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    """Return the well-known port if there is one and nothing listens on it, else any free one."""
+    for port in (0,) if well_known is None else (well_known, 0):
         with socket.socket(socket.AF_INET, kind) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(kind is socket.SOCK_STREAM))
             try:
