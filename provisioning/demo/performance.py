@@ -26,6 +26,8 @@ START_S = 30.0
 LEAD_S = 3.0
 """From the first frame of the recorded hand to the day's beginning; both doors are open by then."""
 SETTLE_S = 25.0
+EARLY_S = 0.3
+"""A card can be read while it is still on its way to where it is held."""
 
 
 class _SiteJson(msgspec.Struct):
@@ -162,19 +164,19 @@ def measure(
     commits, pages, mails = [], [], []
     seen = {(name, way): at_ns for at_ns, name, way in reversed(running.watch.seen())}
     received = _received_ns(stage)
-    children = {child.number: child for child in stage.children}
     for door in Door:
-        recorded = [tap for tap in taps if tap.door is door and tap.expected is not Expected.AGAIN]
+        tapped = [at_ns for tap, at_ns in tapped_ns.items() if tap.door is door]
         committed = [int(m[1]) for m in running.doors[door].matches(r"recorded .*committed_boot_ns=(\d+)")]
-        commits += [_ms(tapped_ns[tap], at_ns) for tap, at_ns in zip(recorded, committed, strict=False)]
-    for tap in taps:
-        if tap.child is None or tap.expected is Expected.AGAIN:
-            continue
-        child, way = children[tap.child], Direction(tap.expected.value)
-        if (child.name, way) in seen:
-            pages.append(_ms(tapped_ns[tap], seen[child.name, way]))
-        if child.email is not None and received[child.email]:
-            mails.append(_ms(tapped_ns[tap], received[child.email].pop(0)))
+        commits += tally.waits_ms(tapped, committed, early_s=EARLY_S)
+    for child in stage.children:
+        moved = {
+            Direction(tap.expected.value): at_ns
+            for tap, at_ns in tapped_ns.items()
+            if tap.child == child.number and tap.expected is not Expected.AGAIN
+        }
+        pages += [_ms(at_ns, seen[child.name, way]) for way, at_ns in moved.items() if (child.name, way) in seen]
+        if child.email is not None:
+            mails += tally.waits_ms(moved.values(), received[child.email])
     return tally.report(
         seconds=seconds,
         counted=counted,
@@ -217,9 +219,10 @@ def _journal_entries(stage: Stage, door: Door) -> int:
 
 def _tapped_ns(running: Running, taps: Sequence[Tap]) -> Mapping[Tap, int]:
     """Return when each card came to its reader, by CLOCK_BOOTTIME."""
-    laid = [int(match[1]) for match in running.soft_card.matches(r"^tap index=\d+ boot_ns=(\d+)")]
+    laid = [tap for tap in taps if tap.door is Door.NFC]
+    said = running.soft_card.matches(r"^tap index=(\d+) boot_ns=(\d+)")
     first = running.doors[Door.QR].matches(r"first_frame_boot_ns=(\d+)")
-    tapped = dict(zip((tap for tap in taps if tap.door is Door.NFC), laid, strict=False))
+    tapped = {laid[int(match[1])]: int(match[2]) for match in said}
     if first:
         began_ns = int(first[0][1])
         tapped |= {tap: began_ns + round((LEAD_S + tap.at_s) * 1_000_000_000) for tap in taps if tap.door is Door.QR}
@@ -227,9 +230,9 @@ def _tapped_ns(running: Running, taps: Sequence[Tap]) -> Mapping[Tap, int]:
 
 
 def _received_ns(stage: Stage) -> defaultdict[str, list[int]]:
-    """Return when mail came, by address, first to last."""
+    """Return when mail came, by address."""
     received: defaultdict[str, list[int]] = defaultdict(list)
-    for message in reversed(messages(stage.mail_dir)):
+    for message in messages(stage.mail_dir):
         received[str(message["To"])].append(int(message[RECEIVED]))
     return received
 

@@ -82,6 +82,21 @@ def report(
     )
 
 
+def waits_ms(tapped_ns: Iterable[int], happened_ns: Iterable[int], *, early_s: float = 0.0) -> list[float]:
+    """Return the milliseconds from each tap to the first thing that happened in its time, if anything did.
+
+    A tap's time lasts until the next tap's begins, which is `early_s` before that tap.
+    """
+    tapped, happened = sorted(tapped_ns), sorted(happened_ns)
+    begins = [at_ns - early_s * 1e9 for at_ns in tapped] + [math.inf]
+    waits = []
+    for at_ns, begin, end in zip(tapped, begins, begins[1:], strict=False):
+        first = next((after_ns for after_ns in happened if begin <= after_ns < end), None)
+        if first is not None:
+            waits.append((first - at_ns) / 1e6)
+    return waits
+
+
 def latency(waits_ms: Iterable[float]) -> Latency:
     """Return the percentiles by nearest rank."""
     ordered = sorted(waits_ms)

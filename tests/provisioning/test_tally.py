@@ -45,6 +45,22 @@ def test_one_more_or_less_anywhere_is_a_difference_that_is_named(name: str) -> N
     assert [text.partition(":")[0] for text in differing.differences] == [name]
 
 
+def ns(*seconds: float) -> list[int]:
+    return [round(at_s * 1e9) for at_s in seconds]
+
+
+def test_a_missed_tap_is_left_out_and_does_not_shift_the_others() -> None:
+    assert tally.waits_ms(ns(10, 12, 14), ns(10.1, 14.3)) == pytest.approx([100, 300])
+
+
+def test_what_happened_twice_or_before_the_first_tap_counts_for_nothing() -> None:
+    assert tally.waits_ms(ns(10, 12), ns(9, 10.1, 10.2, 12.4)) == pytest.approx([100, 400])
+
+
+def test_a_card_read_on_its_way_belongs_to_the_tap_that_follows() -> None:
+    assert tally.waits_ms(ns(10, 12), ns(10.1, 11.8), early_s=0.3) == pytest.approx([100, -200])
+
+
 def test_percentiles_are_by_nearest_rank() -> None:
     assert tally.latency(range(1, 101)) == tally.Latency(p50_ms=50, p99_ms=99, n=100)
     assert tally.latency([7.0]) == tally.Latency(p50_ms=7.0, p99_ms=7.0, n=1)
