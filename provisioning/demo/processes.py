@@ -1,5 +1,6 @@
 """The demo's processes: started, listened to, and ended, whatever happens."""
 
+import contextlib
 import re
 import signal
 import subprocess
@@ -77,18 +78,19 @@ class Process:
         return self._popen.poll() not in ((None, 0) if self._ends else (None,))
 
     def stop(self) -> None:
-        """End the program, by force if it does not listen."""
+        """End the program, by force if it does not listen or an impatient person interrupts the wait."""
         if self.running:
             self._popen.send_signal(signal.SIGTERM)
         try:
-            self._popen.wait(STOP_S)
-        except subprocess.TimeoutExpired:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._popen.wait(STOP_S)
+        finally:
             self._popen.kill()
             self._popen.wait()
-        self._listener.join()
-        for stream in (self._popen.stdin, self._popen.stdout, self._log):
-            if stream is not None:
-                stream.close()
+            self._listener.join()
+            for stream in (self._popen.stdin, self._popen.stdout, self._log):
+                if stream is not None:
+                    stream.close()
 
     def _listen(self) -> None:
         assert self._popen.stdout is not None
@@ -110,6 +112,7 @@ class Ensemble:
         self._log_dir = log_dir
         self._environ = environ
         self._processes: list[Process] = []
+        self._stops = contextlib.ExitStack()  # goes on when one stop is interrupted
         log_dir.mkdir(parents=True, exist_ok=True)
 
     def __enter__(self) -> Self:
@@ -118,13 +121,13 @@ class Ensemble:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for process in reversed(self._processes):
-            process.stop()
+        self._stops.close()
 
     def start(self, name: str, *command: str, ends: bool = False) -> Process:
         """Start a program under a name of its own; one that `ends` may do so when its work is done."""
         process = Process(name, command, ends=ends, log_dir=self._log_dir, environ=self._environ)
         self._processes.append(process)
+        self._stops.callback(process.stop)
         return process
 
     def run(self, *command: str) -> str:
