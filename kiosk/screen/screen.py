@@ -131,10 +131,9 @@ class Screen:
 
     def _patience_s(self) -> float:
         """Until the next heartbeat, or sooner when time changes the stage first."""
-        next_ns = self._stage.next_change_ns
-        if next_ns is None:
-            return HEARTBEAT_S
-        return min(HEARTBEAT_S, max(0.0, (next_ns - self._clock.read().boot_ns) / 1e9) + 0.001)
+        now_ns = self._clock.read().boot_ns
+        next_ns = self._stage.next_change_ns(now_ns)
+        return HEARTBEAT_S if next_ns is None else min(HEARTBEAT_S, (next_ns - now_ns) / 1e9 + 0.001)
 
     def _stays(self, page: object) -> bool:
         return not self._closed and page in self._pages

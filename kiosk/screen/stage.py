@@ -68,15 +68,12 @@ class Stage:
         """Whether the stage stands on red: what is to be seen while no answer is shown."""
         return self.unwritten or (self.status is not None and self.status.broken)
 
-    @property
-    def next_change_ns(self) -> int | None:
-        """When time alone will change the stage next; None for never."""
+    def next_change_ns(self, now_ns: int) -> int | None:
+        """Return when, after now, time alone will change the stage; None for never."""
         instants = [passed.until_ns for passed in self.recent]
         if self.shown is not None:
-            instants.append(self.shown.until_ns)
-            if self.shown.answer.undo_s:
-                instants.append(self.shown.undo_until_ns)
-        return min(instants, default=None)
+            instants += [self.shown.until_ns, self.shown.undo_until_ns]
+        return min((instant for instant in instants if instant > now_ns), default=None)
 
 
 def settle(stage: Stage, now_ns: int) -> Stage:

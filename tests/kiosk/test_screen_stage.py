@@ -55,7 +55,7 @@ def test_an_answer_stays_as_long_as_it_can_be_taken_back() -> None:
 
 def test_a_short_undo_window_ends_before_its_answer() -> None:
     stage = enter(Stage(), answer(1, undo_s=2), 0)
-    assert stage.next_change_ns == 2 * SECOND
+    assert stage.next_change_ns(0) == 2 * SECOND
 
 
 def test_a_fast_queue_finds_the_last_three_marks_newest_first() -> None:
@@ -84,7 +84,7 @@ def test_only_movements_leave_a_small_mark() -> None:
 def test_an_unwritten_record_stays_red_for_ever() -> None:
     stage = enter(Stage(), answer(1, AnswerKind.BROKEN), 0)
     assert settle(stage, 10**15).broken
-    assert stage.next_change_ns is None
+    assert stage.next_change_ns(0) is None
 
 
 @pytest.mark.parametrize("kind", GOOD)
@@ -114,9 +114,8 @@ def test_whatever_comes_the_row_is_short_and_time_empties_the_stage(coming: list
         marks = [passed.answer.mark for passed in stage.recent]
         assert len(marks) <= RECENT_MAX
         assert on_stage(stage) is None or on_stage(stage).mark not in marks  # type: ignore[union-attr]
-        assert stage.next_change_ns is None or stage.next_change_ns > now
     end = settle(stage, now + 60 * SECOND)
-    assert (end.shown, end.recent, end.next_change_ns) == (None, (), None)
+    assert (end.shown, end.recent, end.next_change_ns(now)) == (None, (), None)
 
 
 @given(st.lists(answers), st.integers(0, 20 * SECOND))
@@ -124,5 +123,13 @@ def test_nothing_changes_before_the_stage_says_it_will(coming: list[Answer], lat
     stage = Stage()
     for each in coming:
         stage = enter(stage, each, 0)
-    if stage.next_change_ns is None or later < stage.next_change_ns:
+    change_ns = stage.next_change_ns(0)
+    if change_ns is None or later < change_ns:
         assert settle(stage, later) is stage
+
+
+def test_the_end_of_undo_is_waited_for_once_and_then_the_end_of_the_answer() -> None:
+    stage = enter(Stage(), answer(1, AnswerKind.IN, undo_s=1), 0)
+
+    assert stage.next_change_ns(0) == SECOND
+    assert stage.next_change_ns(SECOND) == 4 * SECOND
