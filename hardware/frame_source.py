@@ -3,46 +3,24 @@
 A thread reads and keeps only the newest frame: whoever decodes slowly sees fewer frames, never old ones.
 """
 
-import contextlib
 import logging
-import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hardware.errors import DriverMissing, ReaderLost
+from hardware.capture import CaptureSettings, Kind, kind_of, open_capture
+from hardware.errors import ReaderLost
 from hardware.qr_decode import Grey
 from hardware.reader import boot_ns
 
 log = logging.getLogger(__name__)
 
-STREAM_OPEN_MS = 5000
-STREAM_READ_MS = 1000
-"""A stream or camera that sends nothing for so long is lost."""
 STALL_S = 5.0
 """How long to wait for a frame before the source counts as lost; a camera's first frame may take seconds."""
 JOIN_S = 1.0
-PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp"})
-
-
-class Kind(StrEnum):
-    """What a source is, as its text says."""
-
-    DEVICE = "device"
-    STREAM = "stream"
-    VIDEO = "video"
-    IMAGES = "images"
-    PICTURE = "picture"
-
-    @property
-    def recorded(self) -> bool:
-        """Whether it has an end."""
-        return self in (Kind.VIDEO, Kind.IMAGES, Kind.PICTURE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +43,6 @@ class Frame:
         import cv2
 
         return to_grey(self.picture, cv2.IMREAD_REDUCED_GRAYSCALE_8)
-
-
-def kind_of(source: str) -> Kind:
-    """What the text names: "0", /dev/video0, rtsp://..., frame_%04d.png, card.png, door.avi; a FIFO is a stream."""
-    if source.isdecimal() or source.startswith("/dev/"):
-        return Kind.DEVICE
-    if "://" in source or Path(source).is_fifo():
-        return Kind.STREAM
-    if Path(source).suffix.lower() not in PICTURE_SUFFIXES:
-        return Kind.VIDEO
-    return Kind.IMAGES if re.search(r"%0?\d*d", Path(source).name) else Kind.PICTURE
 
 
 def to_grey(picture: Any, jpeg_mode: int | None = None) -> Grey | None:
@@ -106,20 +73,15 @@ class FrameSource:
         reader: str,
         source: str,
         *,
-        width: int = 640,
-        height: int = 480,
-        fps: float = 15.0,
+        settings: CaptureSettings = CaptureSettings(),  # noqa: B008 - frozen
         loop: bool = False,
-        exposure: float | None = None,
-        focus: float | None = None,
         clock_ns: Callable[[], int] = boot_ns,
     ) -> None:
         self.kind = kind_of(source)
         self._reader = reader
         self._source = source
-        self._width, self._height, self._fps = width, height, fps
+        self._settings = settings
         self._loop = loop
-        self._exposure, self._focus = exposure, focus
         self._clock_ns = clock_ns
         self._news = threading.Condition()
         self._newest: Frame | None = None
@@ -224,9 +186,12 @@ class FrameSource:
         import cv2
 
         if self.kind is Kind.IMAGES:
-            return self._fps
+            return self._settings.fps
         own = float(capture.get(cv2.CAP_PROP_FPS))
-        return own if 0.1 <= own <= 240 else self._fps
+        return own if 0.1 <= own <= 240 else self._settings.fps
+
+    def _capture(self) -> Any:
+        return open_capture(self._reader, self._source, self.kind, self._settings)
 
     def _read(self, capture: Any) -> Any | None:
         """The next picture; None at the end."""
@@ -238,63 +203,3 @@ class FrameSource:
             log.warning("picture unreadable reader=%s", self._reader, exc_info=True)
             return None
         return picture if arrived else None
-
-    def _capture(self) -> Any:
-        """An opened cv2.VideoCapture. Raises: ReaderLost, DriverMissing."""
-        try:
-            import cv2
-        except ImportError as error:
-            raise DriverMissing("opencv-python", "install the kiosk extra, and libgl1 and libglib2.0-0") from error
-        # What cv2 would print to stderr at every try is said once, by ReaderLost.
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
-
-        if self.kind in (Kind.VIDEO, Kind.PICTURE) and not Path(self._source).is_file():
-            raise ReaderLost(self._reader, f"{self._source} is not a file")
-        try:
-            capture = self._opened(cv2)
-        except cv2.error as error:
-            raise ReaderLost(self._reader, f"{self._source} cannot be opened") from error
-        if not capture.isOpened():
-            capture.release()
-            raise ReaderLost(self._reader, f"{self._source} cannot be opened")
-        return capture
-
-    def _opened(self, cv2: Any) -> Any:
-        match self.kind:
-            case Kind.DEVICE:
-                device = int(self._source) if self._source.isdecimal() else self._source
-                capture = cv2.VideoCapture(device, cv2.CAP_V4L2)
-                self._set_up(cv2, capture)
-                return capture
-            case Kind.IMAGES:
-                return cv2.VideoCapture(self._source, cv2.CAP_IMAGES)
-            case Kind.STREAM:
-                limits = [
-                    cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
-                    STREAM_OPEN_MS,
-                    cv2.CAP_PROP_READ_TIMEOUT_MSEC,
-                    STREAM_READ_MS,
-                ]
-                return cv2.VideoCapture(self._source, cv2.CAP_FFMPEG, limits)
-            case Kind.VIDEO | Kind.PICTURE:
-                # More threads gain nothing at this size and would compete with the decoder.
-                return cv2.VideoCapture(self._source, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
-
-    def _set_up(self, cv2: Any, capture: Any) -> None:
-        """Ask the camera for what reads best; a driver that refuses one keeps its own."""
-        wishes = [
-            (cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG")),
-            (cv2.CAP_PROP_FRAME_WIDTH, self._width),
-            (cv2.CAP_PROP_FRAME_HEIGHT, self._height),
-            (cv2.CAP_PROP_FPS, self._fps),
-            (cv2.CAP_PROP_BUFFERSIZE, 1),
-            # The driver's own picture, so that JPEG is decoded straight to grey.
-            (cv2.CAP_PROP_CONVERT_RGB, 0),
-        ]
-        if self._exposure is not None:
-            wishes += [(cv2.CAP_PROP_AUTO_EXPOSURE, 1), (cv2.CAP_PROP_EXPOSURE, self._exposure)]
-        if self._focus is not None:
-            wishes += [(cv2.CAP_PROP_AUTOFOCUS, 0), (cv2.CAP_PROP_FOCUS, self._focus)]
-        for setting, value in wishes:
-            with contextlib.suppress(cv2.error):
-                capture.set(setting, value)

@@ -4,8 +4,9 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from hardware.frame_source import Frame, FrameSource, Kind
-from hardware.qr_cascade import BUDGET_S, Cascade, read_photograph
+from hardware.capture import CaptureSettings, Kind
+from hardware.frame_source import Frame, FrameSource
+from hardware.qr_cascade import Cascade, read_photograph
 from hardware.qr_decode import Code, load_engines
 from hardware.qr_gate import Attention, IdleGate
 from hardware.qr_sightings import Sightings
@@ -32,7 +33,6 @@ class QrCamera:
         fps: float = 15.0,
         loop: bool = False,
         hold_off_s: float = 1.0,
-        budget_s: float = BUDGET_S,
         exposure: float | None = None,
         focus: float | None = None,
         accept: Callable[[bytes], bool] | None = None,
@@ -43,24 +43,10 @@ class QrCamera:
         self.first_frame_boot_ns: int | None = None
         """CLOCK_BOOTTIME of the first frame since `open`; a recording's second s is played s seconds later."""
         self._hold_off_s = hold_off_s
-        self._budget_s = budget_s
         self._accept = accept
         self._clock_ns = clock_ns
-
-        def make_source() -> FrameSource:
-            return FrameSource(
-                name,
-                source,
-                width=width,
-                height=height,
-                fps=fps,
-                loop=loop,
-                exposure=exposure,
-                focus=focus,
-                clock_ns=clock_ns,
-            )
-
-        self._make_source = make_source
+        self._capture_settings = CaptureSettings(width=width, height=height, fps=fps, exposure=exposure, focus=focus)
+        self._loop = loop
         self._frames: FrameSource | None = None
         self._closing = False
 
@@ -69,7 +55,9 @@ class QrCamera:
         load_engines()
         self.close()
         self._closing = False
-        frames = self._make_source()
+        frames = FrameSource(
+            self.name, self.source, settings=self._capture_settings, loop=self._loop, clock_ns=self._clock_ns
+        )
         frames.open()
         self.first_frame_boot_ns = frames.first_frame_at_ns
         self._frames = frames
@@ -87,7 +75,7 @@ class QrCamera:
             yield from self._read_picture(frames)
             return
         gate = IdleGate()
-        cascade = Cascade(accept=self._accept, budget_s=self._budget_s)
+        cascade = Cascade(accept=self._accept)
         sightings = Sightings(hold_off_s=self._hold_off_s, accept=self._accept)
         while (frame := frames.take()) is not None:
             codes = look_at(frame, gate, cascade)

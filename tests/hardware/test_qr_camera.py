@@ -15,8 +15,9 @@ import cv2
 import numpy as np
 import pytest
 
+from hardware.capture import CaptureSettings, Kind, kind_of
 from hardware.errors import ReaderLost
-from hardware.frame_source import Frame, FrameSource, Kind, kind_of, to_grey
+from hardware.frame_source import Frame, FrameSource, to_grey
 from hardware.qr_camera import QrCamera, look_at
 from hardware.qr_cascade import Cascade, read_photograph
 from hardware.qr_decode import Grey, read_with_zxing
@@ -275,7 +276,7 @@ def test_a_camera_never_opened_yields_nothing_and_closing_it_twice_does_no_harm(
 
 def test_frames_that_come_while_decoding_is_slow_are_dropped_never_queued(tmp_path: Path) -> None:
     numbered = [np.full((48, 64), number, dtype=np.uint8) for number in range(60)]
-    source = FrameSource("door", write_frames(tmp_path, numbered), fps=100)
+    source = FrameSource("door", write_frames(tmp_path, numbered), settings=CaptureSettings(fps=100))
     source.open()
     seen = []
     while (frame := source.take()) is not None:
