@@ -31,7 +31,13 @@ def report() -> None:
 
 
 @report.command("daily")
-@click.option("--day", "when", type=click.DateTime(["%Y-%m-%d"]), help="The day, as 2026-04-15; today when left out.")
+@click.option(
+    "--day",
+    "when",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DAY",
+    help="The day, as 2026-04-15; today when left out.",
+)
 @click.option("--site", "site_code", help="Code of one site; all sites when left out.")
 @click.option("--format", "kind", type=click.Choice(["csv", "xlsx", "json"]), default="csv", show_default=True)
 @click.option(

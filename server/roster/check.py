@@ -62,7 +62,7 @@ def check(sheet: Sheet, catalogues: Catalogues, words: Catalogue, today: date) -
             raise RosterRefused([words.text(f"roster.{code}", columns=_list(words, wrong))])
     checker = _Checker(catalogues, words, today, places.of, len(sheet.header))
     rows = [row for line in sheet.rows if (row := checker.row(line)) is not None]
-    checker.find_duplicates(rows)
+    checker.find_duplicates()
     checker.find_conflicts(rows)
     if checker.problems:
         raise RosterRefused([sentence for _, sentence in sorted(checker.problems, key=lambda problem: problem[0])])
@@ -79,12 +79,16 @@ class _Checker:
     places: Mapping[str, int]
     width: int
     problems: list[tuple[int, str]] = field(default_factory=list)
+    numbered: dict[str, list[int]] = field(default_factory=dict)
+    """The rows of each number, whatever else is wrong in them."""
 
     def row(self, line: Line) -> RosterRow | None:
         before = len(self.problems)
         if any(line[1][self.width :]):
             self.problems.append((line[0], self.words.text("roster.too_many_cells", row=line[0])))
         number = self.cell(line, "number", lambda text: cells.number(text, LONGEST["number"]))
+        if number:
+            self.numbered.setdefault(number, []).append(line[0])
         name = self.cell(line, "name", lambda text: cells.plain(cells.needed(text), LONGEST["name"]))
         kana = self.cell(line, "kana", lambda text: cells.kana(text, LONGEST["kana"]))
         school_class = self.cell(line, "school_class", lambda text: cells.label(text, LONGEST["school_class"]))
@@ -131,15 +135,12 @@ class _Checker:
             self.refuse(row, column, refusal)
             return None
 
-    def find_duplicates(self, rows: Sequence[RosterRow]) -> None:
+    def find_duplicates(self) -> None:
         """Refuse every row of a number that stands in more than one."""
-        often: dict[str, list[RosterRow]] = {}
-        for row in rows:
-            often.setdefault(row.number, []).append(row)
-        for number, same in often.items():
-            for row in same if len(same) > 1 else ():
-                others = ", ".join(str(other.row) for other in same if other is not row)
-                self.refuse(row.row, "number", CellRefused("duplicate", value=number, rows=others))
+        for number, rows in self.numbered.items():
+            for row in rows if len(rows) > 1 else ():
+                others = ", ".join(str(other) for other in rows if other != row)
+                self.refuse(row, "number", CellRefused("duplicate", value=number, rows=others))
 
     def find_conflicts(self, rows: Sequence[RosterRow]) -> None:
         """Refuse a guardian of several children who is described differently: which of them is right?"""

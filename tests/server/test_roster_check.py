@@ -192,6 +192,10 @@ def test_a_number_that_stands_twice_names_each_row_by_the_other() -> None:
     )
 
 
+def test_a_number_that_stands_twice_is_told_beside_other_mistakes_of_its_row() -> None:
+    assert len(problems({"number": "7", "kana": "x"}, {"number": "7"})) == 3
+
+
 @pytest.mark.parametrize("column", ["number", "name", "kana", "from_day"])
 def test_an_empty_cell_that_must_be_filled_is_named(column: str) -> None:
     (problem,) = problems({column: " \u3000"})
@@ -229,7 +233,7 @@ def test_the_room_is_what_the_store_has() -> None:
 
 def test_all_mistakes_are_told_at_once_from_the_top() -> None:
     told = problems({"kana": "x", "from_day": "y"}, {"number": "1"}, {"number": "1", "name": ""}, {"number": "1"})
-    assert [problem.split(",")[0] for problem in told] == ["Row 2", "Row 2", "Row 3", "Row 4", "Row 5"]
+    assert [problem.split(",")[0] for problem in told] == ["Row 2", "Row 2", "Row 3", "Row 4", "Row 4", "Row 5"]
 
 
 def test_guardians_are_read_with_language_and_consent() -> None:
