@@ -78,4 +78,6 @@ def _form(message: str = "") -> str:
 
 def _path_here(path: str) -> str:
     """Return a path on this server as it is, and anything else as nothing: a login must not lead elsewhere."""
-    return path if path.startswith("/") and not path.startswith("//") and "\\" not in path else ""
+    # Browsers drop tabs and line ends, and read "\\" as "/": what is left of "/<tab>/evil.example" is another server.
+    here = path.startswith("/") and not path.startswith("//") and "\\" not in path and path.isprintable()
+    return path if here else ""

@@ -52,7 +52,17 @@ def test_a_login_goes_on_to_the_page_that_asked_for_it(client: FlaskClient) -> N
     assert web.log_in(client, "staff", next="/site/A").location == "/site/A"
 
 
-@pytest.mark.parametrize("elsewhere", ["https://evil.example", "//evil.example", "/\\evil.example", "site/A"])
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "https://evil.example",
+        "//evil.example",
+        "/\\evil.example",
+        "/\t/evil.example",
+        "/\n/evil.example",
+        "site/A",
+    ],
+)
 def test_a_login_never_leads_to_another_server(client: FlaskClient, elsewhere: str) -> None:
     assert web.log_in(client, "staff", next=elsewhere).location == "/"
 
