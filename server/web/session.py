@@ -16,6 +16,8 @@ from server.web.accounts import Account, find_account
 IDLE = timedelta(hours=12)
 """A screen that is open asks all the time and so stays logged in; one that was closed this long does not."""
 RENEW_AFTER_MS = 10 * 60_000
+_VIEWS_KEPT = 40
+"""A browser drops a cookie of more than 4096 bytes, and with it the login."""
 _ACCOUNT, _STAMP, _VIEWED, _RENEWED = "account", "stamp", "viewed", "renewed"
 
 
@@ -72,11 +74,17 @@ def current_account(conn: Connection, account_id: str, stamp: str) -> Account | 
     return None if account is None or account.disabled or account.stamp != stamp else account
 
 
-def first_view(subject: str, day: str) -> bool:
-    """Say whether this session has not yet looked at a subject on a day, and remember that it has now."""
-    viewed = session.get(_VIEWED, {})
-    if viewed.get(subject) == day:
-        return False
-    # Yesterday's views are forgotten here: a cookie has little room.
-    session[_VIEWED] = {each: seen for each, seen in viewed.items() if seen == day} | {subject: day}
-    return True
+def has_viewed(subject: str, day: str) -> bool:
+    """Say whether this session has looked at a subject on a day, as far as it remembers."""
+    remembered: list[str] = session.get(_VIEWED, [])
+    return _view(subject, day) in remembered
+
+
+def remember_view(subject: str, day: str) -> None:
+    """Remember that this session has looked at a subject on a day; the oldest of many views is forgotten."""
+    remembered: list[str] = session.get(_VIEWED, [])
+    session[_VIEWED] = [*remembered, _view(subject, day)][-_VIEWS_KEPT:]
+
+
+def _view(subject: str, day: str) -> str:
+    return f"{day} {subject}"

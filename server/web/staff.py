@@ -13,7 +13,7 @@ from server.audit import record
 from server.services import services
 from server.web.board import Board, read_board
 from server.web.pages import account, catalogue, day_text, live_origin, pages, site_or_404
-from server.web.session import first_view
+from server.web.session import has_viewed, remember_view
 
 
 @pages.get("/site/<code>")
@@ -75,6 +75,9 @@ def _tag(board: Board) -> str:
 
 def _audit_once(site: Row[Any], at_ms: int) -> None:
     """Record that this session looked at the names of a site, once a day and not at each look of a screen."""
-    if first_view(site.code, local_day(from_ms(at_ms)).isoformat()):
-        with services().store.write() as conn:
-            record(conn, account().id, "site.view", site.code, at_ms)
+    day = local_day(from_ms(at_ms)).isoformat()
+    if has_viewed(site.code, day):
+        return
+    with services().store.write() as conn:
+        record(conn, account().id, "site.view", site.code, at_ms)
+    remember_view(site.code, day)  # only now: had the record failed, the next look must be recorded

@@ -1,5 +1,6 @@
 """The staff page and the start page: who sees what, what is said, and what is written down of it."""
 
+import secrets
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import Row
+from sqlalchemy import Row, text
 
 from attendance.catalogue import Language
 from attendance.clock import ManualClock
@@ -219,6 +220,28 @@ def test_looking_is_audited_once_a_session_and_day_and_not_at_each_look(
     clock.advance(86_400)
     client.get("/site/A")
     assert views() == 2
+
+
+def test_a_look_that_could_not_be_audited_shows_nothing_and_the_next_is_audited(
+    client: FlaskClient, store: Store
+) -> None:
+    with store.write() as conn:
+        conn.execute(text("ALTER TABLE audit RENAME TO elsewhere"))
+    assert client.get("/site/A").status_code == 503
+    with store.write() as conn:
+        conn.execute(text("ALTER TABLE elsewhere RENAME TO audit"))
+    assert client.get("/site/A").status_code == 200
+    assert [row.action for row in make.rows(store, tables.audit)].count("site.view") == 1
+
+
+def test_looking_at_many_sites_leaves_the_cookie_small_enough_for_browsers(app: Flask, store: Store) -> None:
+    office = app.test_client()
+    web.log_in(office, "office")
+    for _ in range(120):
+        office.get(f"/site/{make.site(store, code=secrets.token_hex(10)).code}")
+    cookie = office.get_cookie("tadaima_session")
+    assert cookie is not None
+    assert len(cookie.value) < 4000
 
 
 def test_a_report_is_a_file_named_for_its_site_and_day_and_is_audited(client: FlaskClient, store: Store) -> None:
