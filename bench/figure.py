@@ -55,6 +55,11 @@ def measured(
     return Row(figure, value, unit, bar, better, holds(value, bar, better), control)
 
 
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest value that at least this share of all values does not exceed (nearest rank); 0.5 is the median."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
+
+
 def wrong(rows: Sequence[Row]) -> list[Row]:
     """The rows that make a run fail: a figure that misses its bar, a control that meets it."""
     return [row for row in rows if row.holds is row.control]

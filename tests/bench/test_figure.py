@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.figure import Better, Row, encode, holds, measured, table, wrong
+from bench.figure import Better, Row, encode, holds, measured, percentile, table, wrong
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 rows = st.builds(
@@ -109,3 +109,12 @@ def test_the_table_says_in_words_how_each_row_stands() -> None:
     verdicts = [line.split("50  ")[-1] for line in shown.splitlines()[1:6]]
     assert verdicts == ["holds", "MISSED", "misses, as a control must", "CONTROL MEETS ITS BAR", "not measured"]
     assert shown.splitlines()[6].split() == ["tap", "to", "commit", "p99", "12,346", "ms"]
+
+
+@given(st.lists(numbers, min_size=1), st.floats(min_value=0.01, max_value=1))
+def test_a_percentile_is_the_first_value_that_the_share_of_all_does_not_exceed(
+    values: list[float], share: float
+) -> None:
+    found = percentile(values, share)
+    assert found in values
+    assert sum(value <= found for value in values) >= share * len(values) > sum(value < found for value in values)

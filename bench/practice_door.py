@@ -1,0 +1,125 @@
+"""A whole door with fake readers and a roster of its own, for what is measured at a door."""
+
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+from attendance.cards import CardToken
+from attendance.catalogue import Language
+from attendance.names import seal
+from attendance.policy import Policy
+from attendance.records import Moved
+from attendance.roster import Animal, Colour, Holder, Mark
+from attendance.wire import RosterPart, StateResponse
+from hardware.errors import ReaderLost
+from hardware.fake import FakeReader
+from hardware.reader import boot_ns
+from kiosk.announce import Announcer
+from kiosk.answer import Answer, DoorStatus
+from kiosk.catalogues import catalogues
+from kiosk.consumer import Consumer
+from kiosk.door import Door
+from kiosk.journal import Journal
+from kiosk.name_book import NameBook
+from kiosk.roster_cache import RosterCache
+from kiosk.screen import Screen
+from kiosk.timekeeping import KioskClock
+
+WAIT_S = 30.0
+
+
+class Watch:
+    """Stands behind the screen: knows when it had the answer, and when the door is idle again."""
+
+    def __init__(self, screen: Screen) -> None:
+        self.settled = threading.Event()
+        self.shown_at_ns = 0
+        self._screen = screen
+        self._shown = 0
+
+    def expect(self) -> None:
+        """Forget the last answer: `settled` is set when the next has been shown."""
+        self.shown_at_ns = 0
+        self.settled.clear()
+
+    def show(self, answer: Answer) -> None:
+        self._screen.show(answer)
+        self.shown_at_ns = boot_ns()
+        self._shown += 1
+
+    def status(self, status: DoorStatus) -> None:
+        self._screen.status(status)
+        if self.shown_at_ns:
+            self.settled.set()
+
+    def wait_for(self, answers: int) -> None:
+        """Return when the door has given so many answers. Raises: RuntimeError when it does not."""
+        until_s = time.monotonic() + WAIT_S
+        while self._shown < answers:
+            if time.monotonic() > until_s:
+                raise RuntimeError(f"{answers - self._shown} reads were not answered")
+            time.sleep(0.002)
+
+
+class PracticeDoor:
+    """A door with two fake readers, a journal, a screen, and a roster of children with a card each."""
+
+    def __init__(self, folder: Path, children: int, policy: Policy) -> None:
+        clock = KioskClock()
+        self.tokens = [CardToken.new() for _ in range(children)]
+        self.children = [f"child-{number}" for number in range(children)]
+        self.readers = [FakeReader("left"), FakeReader("right")]
+        self.journal = open_journal(folder)
+        self.announcer = Announcer()
+        self._cache = RosterCache.open(folder / "cache.db")
+        self._cache.store_state(_state(self.children, self.tokens, policy))
+        door = Door(
+            journal=self.journal,
+            cache=self._cache,
+            clock=clock,
+            uid_key=bytes(32),
+            names=NameBook(self._cache, folder / "names.key"),
+            display=self.announcer,
+        )
+        self.watch = Watch(Screen(door, catalogues(), clock, language=Language.JA_EASY))
+        self.announcer.add(self.watch)
+        self.consumer = Consumer(door, self.readers, self.announcer)
+
+    def lost_or_doubled(self) -> int:
+        """How many movements there are too few or too many, if each child walked once."""
+        records = self.journal.records_of_boot(0)
+        moved = Counter(record.body.child for record in records if isinstance(record.body, Moved))
+        return sum(abs(moved[child] - 1) for child in self.children)
+
+    def close(self) -> None:
+        """Stop reading and close the files."""
+        self.consumer.stop()
+        self.journal.close()
+        self._cache.close()
+
+
+def open_journal(folder: Path) -> Journal:
+    """A journal on the folder's disk."""
+    return Journal.open(
+        folder / "journal.db", kiosk="bench", clock=KioskClock(), boot="bench", app="bench", key_id="0" * 32
+    )
+
+
+def _state(children: list[str], tokens: list[CardToken], policy: Policy) -> StateResponse:
+    mark = Mark(Animal.CAT, Colour.RED)
+    holders = tuple(Holder(child, mark, (token.ref.card_hash,)) for child, token in zip(children, tokens, strict=True))
+    roster = RosterPart(version="1", holders=holders, names=seal({}, bytes(32)))
+    return StateResponse(policy=policy, names_key=bytes(32), roster=roster)
+
+
+def feed(reader: FakeReader, line: str) -> None:
+    """Hold a card to the reader, once it is open. Raises: ReaderLost when it does not open."""
+    until_s = time.monotonic() + WAIT_S
+    while True:
+        try:
+            return reader.feed(line)
+        except ReaderLost:
+            if time.monotonic() > until_s:
+                raise
+            time.sleep(0.01)
