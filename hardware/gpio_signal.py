@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.06
 _LGPIO_REMEDY = "apt install python3-lgpio, and make the virtual environment with --system-site-packages"
-"""Debian's package, since there are no wheels of lgpio for Python 3.13."""
+"""The package of Raspberry Pi OS, since there are no wheels of lgpio for Python 3.13; Debian 13 has none either."""
 
 
 class Lamp(StrEnum):
