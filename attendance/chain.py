@@ -1,4 +1,4 @@
-"""The hash chain of a session: how an entry gets its place, and how a stretch of entries is proved."""
+"""The hash chain of a session: adding an entry to it, and verifying a stretch of entries."""
 
 from collections.abc import Iterable
 

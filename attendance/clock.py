@@ -21,7 +21,7 @@ Span = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
 
 
 class ClockState(StrEnum):
-    """What the wall clock of a machine rests on, best first."""
+    """What a machine's wall clock was set by, the most reliable first."""
 
     NTP = "ntp"
     RTC = "rtc"

@@ -26,7 +26,7 @@ class Movement(msgspec.Struct, frozen=True):
 
 
 class Flag(StrEnum):
-    """What cannot be, for the closing list."""
+    """A movement that contradicts the state before it; for the closing list."""
 
     ENTRY_WHILE_PRESENT = "entry_while_present"
     EXIT_WHILE_ABSENT = "exit_while_absent"

@@ -1,4 +1,4 @@
-"""nfcpy's frontend with a limit on what one card may cost; imported by `nfc_nfcpy` only when a reader is opened.
+"""nfcpy's frontend with a limit on exchanges and time for each card; imported only when `nfc_nfcpy` opens a reader.
 
 nfcpy trusts tags: one that asks for more time again and again, or answers READ BINARY with nothing, keeps it busy for
 ever. Every exchange therefore draws on the card's allowance, in number and in time.
@@ -31,7 +31,7 @@ class AllowanceSpent(Exception):
 
 @dataclass(slots=True)
 class Allowance:
-    """What one card may still cost."""
+    """How many exchanges and how much time one card may still use up."""
 
     exchanges_left: int
     until_s: float

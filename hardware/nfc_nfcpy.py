@@ -1,6 +1,6 @@
 """Step 1 of the line for readers nfcpy drives: Sony RC-S380, PN532 on a serial port, ACR122U, and soft cards over UDP.
 
-Runs its own loop of `sense` and `activate`; what rules nfcpy's `connect` out is in docs/readers-nfc.md.
+Runs its own loop of `sense` and `activate`; docs/readers-nfc.md says why not nfcpy's `connect`.
 """
 
 import logging
@@ -38,7 +38,7 @@ _PATH = re.compile(
 
 @dataclass(slots=True)
 class _Unread:
-    """A card that has arrived and has not yet been told to anybody."""
+    """A card that has arrived and has not been yielded yet."""
 
     identity: CardIdentity
     attempts_left: int = _READ_ATTEMPTS
@@ -122,7 +122,7 @@ class NfcReader:
             log.info("nfc reader did not close cleanly reader=%s", self.name)
 
     def _watch(self, frontend: "BoundedFrontend") -> Iterator[RawRead]:
-        """One look after another at the field, and the reads that come of them."""
+        """Look at the field again and again until closed; yield each card that arrives, once it was read."""
         from hardware.nfc_frontend import Allowance
 
         presence = Presence(self._absence_s)
@@ -142,7 +142,7 @@ class NfcReader:
             told = {other: told[other] for other in presence.present() if other in told}
             if unread is not None:
                 raw = self._read(frontend, target, unread)
-                if raw is not None and _worth_telling(raw.medium, told.values()):
+                if raw is not None and _may_be_yielded(raw.medium, told.values()):
                     told[unread.identity] = raw.medium
                     unread = None
                     yield raw
@@ -212,10 +212,10 @@ def _ndef_side(frontend: "BoundedFrontend", target: Any) -> Any:
     return frontend.sense(RemoteTarget("212F", sensf_req=bytearray.fromhex("0012fc0100")))
 
 
-def _worth_telling(medium: Medium, told: Collection[Medium]) -> bool:
-    """Whether a card is told at once although others, told before, have hardly gone.
+def _may_be_yielded(medium: Medium, told: Collection[Medium]) -> bool:
+    """Whether a card is yielded at once, given the media of the cards yielded before that have hardly gone.
 
     A pass case often holds two cards, and the wrong one is the last to lose the field: without a text of its own, and
-    of another kind than the card before, it waits until that one has been gone for the hold-off.
+    of another kind than the card before, it waits until that one has been gone for `absence_s`.
     """
     return medium is Medium.NFC_TEXT or all(other is medium for other in told)

@@ -1,4 +1,4 @@
-"""What an NFC card says: its identity from the anticollision, and the text on it; used just before `RawRead`.
+"""What is known of an NFC card (step 1 of the line): its identity from the anticollision, and the text on it.
 
 Takes nfcpy's targets; calls nfcpy only to read a tag's NDEF message.
 """
@@ -17,7 +17,7 @@ _SAK_CLASSIC_OR_DEP = 0x48
 
 @dataclass(frozen=True, slots=True)
 class CardIdentity:
-    """Who a card is without its being read; equal at every look at one card, and for all cards with random UIDs."""
+    """What identifies a card before its text is read: the same each time it is sensed, one for all random UIDs."""
 
     medium: Medium
     payload: bytes = field(repr=False)

@@ -1,4 +1,4 @@
-"""Which cards lie on a reader now: tells a card that came from one that is still there, for drivers that look."""
+"""Tells a card that has just arrived from one that is still there, for drivers that look again and again."""
 
 from collections.abc import Collection, Hashable
 
@@ -6,8 +6,8 @@ from collections.abc import Collection, Hashable
 class Presence:
     """The cards in a reader's field; a card that arrived arrives again only after it was seen missing for `absence_s`.
 
-    Absence counts from the first look that missed the card, never from the last that saw it, so that a caller who did
-    not look for a while does not read a card twice.
+    Absence counts from the first look that missed the card, never from the last that saw it: a caller that did not look
+    for a while must not take a card that stayed for a new one.
     """
 
     def __init__(self, absence_s: float) -> None:

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class QrCamera:
-    """Reads QR cards held to a camera, or recorded so. A `CardReader`.
+    """Reads QR cards from a camera, a stream or a recording. A `CardReader`.
 
     `source`: a device number, a V4L2 path, a stream's URL, a video file, an image sequence such as frame_%04d.png or
     one picture; a recording plays in real time and `reads` ends with it, unless it loops. `accept` says which payloads

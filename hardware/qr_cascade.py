@@ -1,7 +1,7 @@
 """Which engine looks at which frame, under a time budget (step 1 of the line).
 
-A live frame gets zxing-cpp; when that finds no card, the cheap sharpening; then, in turn, one of the dear steps or a
-rest. So over four frames each had its chance, and no frame costs more than its budget. A photograph gets everything.
+A live frame gets zxing-cpp; when that finds no card, a cheap sharpening; then one of the expensive steps or none, in
+turn: within four frames each is tried, and no frame takes longer than its budget. A photograph gets every step.
 """
 
 import logging
@@ -97,7 +97,7 @@ THEN_ON_PHOTOGRAPHS = (
 
 
 class Cascade:
-    """Reads the codes of live frames, one extra step a rung. Thread: one.
+    """Reads the codes of live frames: after the first step, one of each rung. Thread: one.
 
     `accept` says which payloads are likely cards: a frame in which only others were found is looked at further.
     """

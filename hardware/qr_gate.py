@@ -1,4 +1,4 @@
-"""The idle gate of a QR camera: whether anything moved since the background was last the same (step 1 of the line).
+"""The idle gate of a QR camera: whether anything differs from the background (step 1 of the line).
 
 Decoding an empty doorway 15 times a second would cost more than everything else the kiosk does, so a thumbnail decides.
 """

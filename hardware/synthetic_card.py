@@ -1,4 +1,4 @@
-"""Synthetic: a picture of a printed card with its QR code, for demos, tests and benchmarks; no card of anybody."""
+"""Synthetic: a picture of a printed card with its QR code, for demos, tests and benchmarks."""
 
 from dataclasses import dataclass
 from functools import lru_cache

@@ -55,7 +55,7 @@ class HandSequence:
 
 
 def draw_payload(random: Random) -> str:
-    """A random upper-case base32 text of a card's length; no card of anybody."""
+    """A random upper-case base32 text of a card's length; without the check of a real one."""
     return "".join(random.choice(list(ALPHABET), PAYLOAD_CHARACTERS))
 
 

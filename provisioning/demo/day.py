@@ -1,4 +1,4 @@
-"""The day the demo plays: pure, from the children and the time there is to taps and what each must give."""
+"""The plan of the demo's day: which card is held to which door and when, and what must come of it; pure."""
 
 import random
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ class Door(StrEnum):
 
 
 class Expected(StrEnum):
-    """What a tap must give."""
+    """What must come of a tap."""
 
     ENTRY = "entry"
     EXIT = "exit"

@@ -42,7 +42,7 @@ class _DailyJson(msgspec.Struct):
 
 @dataclass(slots=True)
 class Running:
-    """The processes of a running demo that are listened to."""
+    """What a running demo is counted and measured by."""
 
     server: Process
     doors: dict[Door, Process]
@@ -52,7 +52,7 @@ class Running:
 
 
 def open_house(stage: Stage, ensemble: Ensemble, words: Catalogue, taps: Sequence[Tap], camera: str | None) -> Running:
-    """Start everything but the day: at the end both doors are open. Raises: DemoFailed."""
+    """Start every process and the day itself, once both doors are open. Raises: DemoFailed."""
     python = (sys.executable, "-m")
     server_command = (program("tadaima-server"), "--config", str(stage.server_toml))
     ports = stage.ports
