@@ -1,6 +1,7 @@
 """Setting the stage: a server, two enrolled kiosks, their cards and their devices, all in one folder."""
 
 import csv
+import itertools
 import re
 import secrets
 import socket
@@ -25,7 +26,8 @@ LOGIN, OFFICE_LOGIN = "shien", "yakusho"
 LOOPBACK = "127.0.0.1"
 CLAIM = "\0tadaima-demo"
 """A name of Linux's abstract sockets: it is in no folder and goes with its process."""
-TAG_TYPES = ("2", "3", "4")
+FIRST_UID = {"2": "04a00000000000", "3": "02fe000000000000", "4": "04a00000000000"}
+"""By NFC Forum type, in hexadecimal; the cards after it count up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,13 +182,13 @@ def enrol_kiosk(stage: Stage, ensemble: Ensemble, door: Door, source: str) -> No
     ensemble.run(
         program("tadaima-provision"), "enrol", "--server", stage.web, "--code", code[0], "--data-dir", str(data_dir)
     )
-    kind, hold_off_s = ("qr_camera", 0.5) if door is Door.QR else ("nfc", 0.5)
+    kind = "qr_camera" if door is Door.QR else "nfc"
     _write(
         stage.kiosk_toml(door),
         f'data_dir = "{data_dir}"\nruntime_dir = "{stage.folder / door.value / "run"}"',
         f"[screen]\nport = {stage.ports.screens[door]}",
         "[sync]\ninterval_s = 0.5",
-        f'[[readers]]\nname = "{door.value}"\nkind = "{kind}"\nsource = "{source}"\nhold_off_s = {hold_off_s}',
+        f'[[readers]]\nname = "{door.value}"\nkind = "{kind}"\nsource = "{source}"\nhold_off_s = 0.5',
     )
 
 
@@ -206,13 +208,13 @@ def write_schedules(stage: Stage, taps: Sequence[Tap], *, lead_s: float) -> None
         {
             "at_s": lead_s + tap.at_s,
             "hold_s": RHYTHMS[Door.NFC].hold_s,
-            "type": TAG_TYPES[index % len(TAG_TYPES)],
-            "uid": f"{0x02FE0000_00000000 + index:016x}"
-            if TAG_TYPES[index % 3] == "3"
-            else f"{0x04A00000_000000 + index:014x}",
+            "type": kind,
+            "uid": f"{int(FIRST_UID[kind], 16) + index:0{len(FIRST_UID[kind])}x}",
             "text": text(tap),
         }
-        for index, tap in enumerate(tap for tap in taps if tap.door is Door.NFC)
+        for index, (tap, kind) in enumerate(
+            zip((tap for tap in taps if tap.door is Door.NFC), itertools.cycle(FIRST_UID), strict=False)
+        )
     ]
     stage.schedule(Door.QR).write_bytes(msgspec.json.encode(hand))
     stage.schedule(Door.NFC).write_bytes(msgspec.json.encode(tags))
