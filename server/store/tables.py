@@ -204,6 +204,7 @@ journal_session = Table(
     Column("through", Integer, nullable=False),
     Column("hash", _HASH, nullable=False),
     _ms("grown_at_ms"),  # when its last entry came
+    Index("ix_journal_session_kiosk_grown", "kiosk_id", "grown_at_ms"),
 )
 
 anchor = Table(

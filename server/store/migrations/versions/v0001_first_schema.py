@@ -216,6 +216,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["kiosk_id"], ["kiosk.id"], name=op.f("fk_journal_session_kiosk_id_kiosk")),
         sa.PrimaryKeyConstraint("session", name=op.f("pk_journal_session")),
     )
+    op.create_index("ix_journal_session_kiosk_grown", "journal_session", ["kiosk_id", "grown_at_ms"], unique=False)
     op.create_table(
         "movement",
         sa.Column("id", sa.String(length=60), nullable=False),
