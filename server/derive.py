@@ -13,11 +13,11 @@ from attendance.clock import from_ms, local_day
 from attendance.presence import movement_id
 from attendance.records import AttendanceRecord, JournalLine, Moved, Undone, UnknownCard, read_line
 from server.notify.outbox import queue_moved, queue_undone
-from server.store.tables import anchor, child, entry, journal_session, kiosk, movement, unknown_card
+from server.store.tables import anchor, child, entry, movement, unknown_card
 from server.timeline import Anchor, BestTime, TimeSource, best_time
 
 UNKNOWN_CHILD = "unknown child"
-"""Reason of quarantine when a movement's child is not on the roster, as after a restore; see `settle`."""
+"""Reason of quarantine when a movement's child is not in the store, as after a restore from an older backup."""
 
 _CHUNK = 500
 
@@ -94,29 +94,6 @@ def retime(conn: Connection, kiosk_id: str, boot: str, found: Anchor) -> int:
             conn.execute(update(movement).where(movement.c.id == row.id).values(**_time_columns(best)))
             changed += 1
     return changed
-
-
-def settle(conn: Connection, now_ms: int) -> int:
-    """Derive the movements whose child has come onto the roster since; return how many."""
-    waiting = conn.execute(
-        select(entry.c.session, entry.c.seq, kiosk.c.site_id, entry.c.kiosk_id, journal_session.c.boot)
-        .join(journal_session, journal_session.c.session == entry.c.session)
-        .join(kiosk, kiosk.c.id == entry.c.kiosk_id)
-        .where(entry.c.quarantined == UNKNOWN_CHILD)
-        .order_by(entry.c.session, entry.c.seq)
-    ).all()
-    settled = 0
-    for row in waiting:
-        record = _read(conn, row.session, row.seq)
-        if not known_children(conn, [record]):
-            continue
-        this = (entry.c.session == row.session) & (entry.c.seq == row.seq)
-        conn.execute(update(entry).where(this).values(quarantined=None, kind="movement"))
-        later = select(entry.c.seq).where(entry.c.session == row.session, entry.c.seq > row.seq, entry.c.kind == "undo")
-        undone = [_read(conn, row.session, seq) for seq in conn.execute(later.order_by(entry.c.seq)).scalars().all()]
-        derive(conn, [record, *undone], Source(site=row.site_id, kiosk=row.kiosk_id, boot=row.boot), now_ms)
-        settled += 1
-    return settled
 
 
 def _read(conn: Connection, session: str, seq: int) -> AttendanceRecord:
