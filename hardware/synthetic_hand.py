@@ -5,13 +5,13 @@
 """
 
 import argparse
-import json
 import math
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from hardware.errors import DriverMissing
@@ -24,8 +24,7 @@ APPROACH_S = 0.2
 TAIL_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Showing:
+class Showing(msgspec.Struct, frozen=True):
     """One card shown once."""
 
     payload: str
@@ -99,17 +98,8 @@ def write_video(
 
 
 def read_schedule(path: Path) -> list[Showing]:
-    """The schedule in a JSON file, by time. Raises: ValueError saying what is wrong with which row."""
-    rows = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(rows, list):
-        raise ValueError("a schedule is a list")  # noqa: TRY004 - a file's content is wrong, not an argument's type
-    showings = []
-    for number, row in enumerate(rows):
-        try:
-            showings.append(Showing(str(row["payload"]), float(row["at_s"]), float(row["hold_s"])))
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"row {number} of the schedule needs payload, at_s and hold_s: {error}") from error
-    return sorted(showings, key=lambda showing: showing.at_s)
+    """The schedule in a JSON file, by time. Raises: OSError, ValueError saying what is wrong where."""
+    return sorted(msgspec.json.decode(path.read_bytes(), type=list[Showing]), key=lambda showing: showing.at_s)
 
 
 def _draw_hand(rng: np.random.Generator) -> _Hand:
@@ -146,7 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             seed=options.seed,
         )
     except (OSError, ValueError, DriverMissing) as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{options.schedule} to {options.out}: {error}\n")
         return 1
     return 0
 

@@ -87,10 +87,10 @@ def test_the_command_writes_the_video_of_a_schedule(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "complaint"),
     [
-        ({"payload": CARD}, "a schedule is a list"),
-        ([{"payload": CARD, "at_s": 1}], "row 0 .*hold_s"),
-        ([{"payload": CARD, "at_s": 1, "hold_s": "long"}], "row 0 .*long"),
-        (["TCARD"], "row 0"),
+        ({"payload": CARD}, "Expected `array`"),
+        ([{"payload": CARD, "at_s": 1}], r"hold_s.*\[0\]"),
+        ([{"payload": CARD, "at_s": 1, "hold_s": "long"}], r"\[0\]\.hold_s"),
+        (["TCARD"], r"\[0\]"),
     ],
 )
 def test_a_schedule_that_is_none_is_refused_saying_where(tmp_path: Path, rows: object, complaint: str) -> None:
@@ -102,7 +102,7 @@ def test_the_command_says_what_is_wrong_and_fails(tmp_path: Path, capsys: pytest
     out = str(tmp_path / "door.avi")
     assert main(["--schedule", str(tmp_path / "none.json"), "--out", out]) == 1
     assert main(["--schedule", str(write_schedule(tmp_path, 1)), "--out", out]) == 1
-    assert "a schedule is a list" in capsys.readouterr().err
+    assert "schedule.json to" in capsys.readouterr().err
 
 
 def test_a_schedule_is_played_by_time_whatever_its_order(tmp_path: Path) -> None:
