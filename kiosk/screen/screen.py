@@ -5,14 +5,13 @@ import secrets
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Protocol
 
 from attendance.catalogue import Catalogue, Catalogues, Language
 from attendance.clock import Clock
 from attendance.records import Direction
 from kiosk.answer import Answer, DoorStatus
-from kiosk.screen.stage import Stage, enter, settle
+from kiosk.screen.stage import Stage, enter, hear, settle
 from kiosk.screen.view import View, view
 
 HEARTBEAT_S = 1.0
@@ -62,7 +61,8 @@ class Screen:
 
     def status(self, status: DoorStatus) -> None:
         """Tell staff how the kiosk itself is; returns at once."""
-        self._change(lambda stage: replace(stage, status=status))
+        at_ns = self._clock.read().boot_ns
+        self._change(lambda stage: hear(stage, status, at_ns))
 
     def undo(self, answer_id: int) -> Answer:
         """Press まちがえた under that answer and show what came of it."""
@@ -111,7 +111,10 @@ class Screen:
 
     def _change(self, move: Callable[[Stage], Stage]) -> None:
         with self._changed:
-            self._stage = move(self._stage)
+            stage = move(self._stage)
+            if stage is self._stage:
+                return
+            self._stage = stage
             self._changes += 1
             self._changed.notify_all()
 

@@ -6,6 +6,8 @@ from kiosk.answer import Answer, AnswerKind, DoorStatus
 
 RECENT_MAX = 3
 RECENT_NS = 6_000_000_000
+SILENT_NS = 3_000_000_000
+"""The door tells its status each second: without one for this long it hangs, perhaps on a disk."""
 _SECOND_NS = 1_000_000_000
 
 _MOVES = frozenset({AnswerKind.IN, AnswerKind.OUT})
@@ -61,6 +63,8 @@ class Stage:
     unwritten: bool = False
     """A child's record could not be written, and none has been since."""
     status: DoorStatus | None = None
+    status_at_ns: int = 0
+    """When the status came, by CLOCK_BOOTTIME."""
     last_id: int = -1
 
     @property
@@ -68,9 +72,15 @@ class Stage:
         """Whether the stage stands on red: what is to be seen while no answer is shown."""
         return self.unwritten or (self.status is not None and self.status.broken)
 
+    def silent(self, now_ns: int) -> bool:
+        """Say whether the door has stopped telling its status: no card would be answered now."""
+        return self.status is not None and now_ns >= self.status_at_ns + SILENT_NS
+
     def next_change_ns(self, now_ns: int) -> int | None:
         """Return when, after now, time alone will change the stage; None for never."""
         instants = [passed.until_ns for passed in self.recent]
+        if self.status is not None:
+            instants.append(self.status_at_ns + SILENT_NS)
         if self.shown is not None:
             instants += [self.shown.until_ns, self.shown.undo_until_ns]
         return min((instant for instant in instants if instant > now_ns), default=None)
@@ -83,6 +93,11 @@ def settle(stage: Stage, now_ns: int) -> Stage:
     if shown is stage.shown and recent == stage.recent:
         return stage
     return replace(stage, shown=shown, recent=recent)
+
+
+def hear(stage: Stage, status: DoorStatus, now_ns: int) -> Stage:
+    """Return the stage with the door's newest status."""
+    return replace(stage, status=status, status_at_ns=now_ns)
 
 
 def enter(stage: Stage, answer: Answer, now_ns: int) -> Stage:

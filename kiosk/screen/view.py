@@ -60,6 +60,8 @@ class View(msgspec.Struct, frozen=True):
     time: str
     date: str
     signs: tuple[SignView, ...]
+    silent: bool
+    """The door behind the screen hangs: the page goes grey, as if it heard nothing."""
 
 
 def view(stage: Stage, reading: ClockReading, words: Catalogue, *, process: str) -> View:
@@ -89,6 +91,7 @@ def view(stage: Stage, reading: ClockReading, words: Catalogue, *, process: str)
         time=time,
         date=date,
         signs=_signs(stage.status, reading, words),
+        silent=stage.silent(reading.boot_ns),
     )
 
 

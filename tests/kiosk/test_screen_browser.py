@@ -321,6 +321,17 @@ def test_a_process_that_hangs_turns_the_page_grey_and_its_return_ends_it(browser
         expect(page.locator("#stale")).to_be_hidden()
 
 
+def test_a_door_that_hangs_behind_its_screen_turns_the_page_grey(browser: Browser) -> None:
+    clock = ManualClock(AFTERNOON)
+    shown = screen(clock=clock)
+    shown.status(door_status())
+    with serving(shown) as server, opened(browser, server) as page:
+        clock.advance(3)
+        expect(page.locator("#stale")).to_be_visible()
+        shown.status(door_status())
+        expect(page.locator("#stale")).to_be_hidden()
+
+
 def test_a_new_door_process_finds_its_page_again(browser: Browser) -> None:
     presses = RememberedPresses()
     with serving(screen()) as server, opened(browser, server) as page:

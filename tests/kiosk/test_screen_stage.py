@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kiosk.answer import Answer, AnswerKind
-from kiosk.screen.stage import RECENT_MAX, Stage, enter, settle
+from kiosk.screen.stage import RECENT_MAX, SILENT_NS, Stage, enter, hear, settle
 from tests.kiosk.screen_parts import CAT, FROG, OWL, WHALE, answer, door_status
 
 SECOND = 1_000_000_000
@@ -133,3 +133,21 @@ def test_the_end_of_undo_is_waited_for_once_and_then_the_end_of_the_answer() -> 
 
     assert stage.next_change_ns(0) == SECOND
     assert stage.next_change_ns(SECOND) == 4 * SECOND
+
+
+def test_a_door_without_a_status_for_three_seconds_is_silent_until_it_speaks_again() -> None:
+    stage = hear(Stage(), door_status(), SECOND)
+
+    assert stage.next_change_ns(SECOND) == SECOND + SILENT_NS == 4 * SECOND
+    assert not stage.silent(4 * SECOND - 1)
+    assert stage.silent(4 * SECOND)
+    assert not hear(stage, door_status(), 5 * SECOND).silent(5 * SECOND)
+
+
+def test_an_answer_is_no_sign_that_the_door_takes_the_next_card() -> None:
+    stage = enter(hear(Stage(), door_status(), 0), answer(1), 2 * SECOND)
+    assert stage.silent(3 * SECOND)
+
+
+def test_a_door_that_has_not_spoken_yet_is_not_silent() -> None:
+    assert not Stage().silent(10**15)

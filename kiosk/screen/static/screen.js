@@ -1,4 +1,4 @@
-// Draws the views that the door process sends, goes grey without them, and sends presses back. Decides nothing.
+// Draws the views that the door process sends, goes grey without them or when told to, and sends presses back. Decides nothing.
 "use strict";
 
 const SILENCE_MS = 2500; // the door speaks every second
@@ -39,7 +39,7 @@ function open() {
 function watch() {
   const now = performance.now();
   const silent = now - heardAt > SILENCE_MS;
-  const lost = silent || now < refusedUntil;
+  const lost = silent || view?.silent || now < refusedUntil;
   byId("stale").hidden = !lost;
   byId("page").inert = lost;
   if (silent && now - openedAt > REOPEN_MS) open();
