@@ -56,7 +56,7 @@ class NfcReader:
         path: str,
         *,
         system_codes: Sequence[int] = (ANY_SYSTEM,),
-        absence_s: float = 0.5,
+        hold_off_s: float = 0.5,
         connect: Callable[[str], Any] | None = None,
     ) -> None:
         """Set up without touching the device; `connect` opens an nfcpy device in place of nfcpy's own search.
@@ -70,7 +70,7 @@ class NfcReader:
         self.name = name
         self._path = path
         self._system_codes = tuple(system_codes)
-        self._absence_s = absence_s
+        self._hold_off_s = hold_off_s
         self._connect = connect
         self._frontend: BoundedFrontend | None = None
         self._lock = threading.Lock()
@@ -125,7 +125,7 @@ class NfcReader:
         """Look at the field again and again until closed; yield each card that arrives, once it was read."""
         from hardware.nfc_frontend import Allowance
 
-        presence = Presence(self._absence_s)
+        presence = Presence(self._hold_off_s)
         told: dict[Hashable, Medium] = {}
         unread: _Unread | None = None
         while not frontend.stopping.is_set():
@@ -216,6 +216,6 @@ def _may_be_yielded(medium: Medium, told: Collection[Medium]) -> bool:
     """Whether a card is yielded at once, given the media of the cards yielded before that have hardly gone.
 
     A pass case often holds two cards, and the wrong one is the last to lose the field: without a text of its own, and
-    of another kind than the card before, it waits until that one has been gone for `absence_s`.
+    of another kind than the card before, it waits until that one has been gone for `hold_off_s`.
     """
     return medium is Medium.NFC_TEXT or all(other is medium for other in told)

@@ -4,14 +4,14 @@ from collections.abc import Collection, Hashable
 
 
 class Presence:
-    """The cards in a reader's field; a card that arrived arrives again only after it was seen missing for `absence_s`.
+    """The cards in a reader's field; a card that arrived arrives again only after it was seen missing for `hold_off_s`.
 
     Absence counts from the first look that missed the card, never from the last that saw it: a caller that did not look
     for a while must not take a card that stayed for a new one.
     """
 
-    def __init__(self, absence_s: float) -> None:
-        self._absence_s = absence_s
+    def __init__(self, hold_off_s: float) -> None:
+        self._hold_off_s = hold_off_s
         self._missing_since_s: dict[Hashable, float | None] = {}
 
     def observe(self, seen: Collection[Hashable], now_s: float) -> list[Hashable]:
@@ -21,7 +21,7 @@ class Presence:
                 self._missing_since_s[card] = None
             elif missing_since_s is None:
                 self._missing_since_s[card] = now_s
-            elif now_s - missing_since_s >= self._absence_s:
+            elif now_s - missing_since_s >= self._hold_off_s:
                 del self._missing_since_s[card]
         arrived = [card for card in seen if card not in self._missing_since_s]
         self._missing_since_s.update(dict.fromkeys(arrived))

@@ -32,7 +32,7 @@ def make_reader(wanted: ReaderSettings) -> CardReader:
                 accept=looks_like_card,
             )
         case ReaderKind.NFC:
-            return NfcReader(wanted.name, wanted.source, system_codes=wanted.system_codes, absence_s=wanted.hold_off_s)
+            return NfcReader(wanted.name, wanted.source, system_codes=wanted.system_codes, hold_off_s=wanted.hold_off_s)
         case ReaderKind.KEYS:
             return KeyScanner(wanted.name, wanted.source, hold_off_s=wanted.hold_off_s)
         case ReaderKind.FAKE:

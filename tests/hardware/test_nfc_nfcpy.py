@@ -114,7 +114,7 @@ def test_a_tag_is_read_as_its_first_text_and_else_as_what_it_is(tag: SoftTag, re
 
 
 def test_a_card_held_on_is_one_read() -> None:
-    with watching(absence_s=0.1) as watch:
+    with watching(hold_off_s=0.1) as watch:
         watch.hold(Type2Tag(UID, text_message()), seconds=1.5)
         assert len(watch.seen()) == 1
 
@@ -125,7 +125,7 @@ def test_a_phone_that_changes_its_uid_at_every_look_is_one_read() -> None:
             super().reset()
             self.__dict__.update(TypeATag(b"\x08" + os.urandom(3)).__dict__)
 
-    with watching(absence_s=0.1) as watch:
+    with watching(hold_off_s=0.1) as watch:
         watch.hold(Phone(b"\x08\x00\x00\x00", None), seconds=1.5)
         assert watch.seen() == [(Medium.NFC_RANDOM_UID, b"")]
 
@@ -140,7 +140,7 @@ def test_a_second_card_laid_on_before_the_hold_off_of_the_first_is_read_too() ->
 
 def test_a_flapping_card_is_one_read_and_one_that_was_gone_long_enough_two() -> None:
     tag = Type2Tag(UID, text_message())
-    with watching(absence_s=0.8) as watch:
+    with watching(hold_off_s=0.8) as watch:
         for _ in range(4):
             watch.hold(tag, seconds=0.2)
             watch.lift(seconds=0.2)
@@ -278,7 +278,7 @@ def test_closing_does_not_wait_for_a_hostile_tag() -> None:
 
 
 def test_cards_of_both_technologies_held_together_are_one_card() -> None:
-    with watching(absence_s=0.1) as watch:
+    with watching(hold_off_s=0.1) as watch:
         watch.hold(Type2Tag(UID, text_message()), Type3Tag(IDM, None), seconds=1.0)
         assert watch.seen() == [(Medium.NFC_TEXT, TOKEN.encode())]
 
