@@ -11,6 +11,7 @@ from hardware.errors import HardwareError
 from hardware.signal import Cue, Signal
 from kiosk.answer import Answer, AnswerKind, DoorStatus
 from kiosk.backoff import Backoff
+from kiosk.faults import where
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +96,8 @@ class _Player:
         self._signal = signal
         self._cues: queue.SimpleQueue[Cue | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
+        self._backoff = Backoff()
+        self._down = False
         self._thread = threading.Thread(target=self._run, name=f"signal-{signal.name}", daemon=True)
 
     def start(self) -> None:
@@ -111,27 +114,31 @@ class _Player:
         self._stopping.set()
 
     def _run(self) -> None:
-        backoff = Backoff()
-        down = False
         while not self._stopping.is_set():
             try:
                 self._signal.open()
-                if down:
+                if self._down:
                     log.info("signal back signal=%s", self._signal.name)
-                down = False
-                self._play_until_stopped(backoff)
-            except (HardwareError, OSError) as error:
-                if not down:
-                    log.warning("signal down signal=%s reason=%r", self._signal.name, str(error))
-                down = True
-                self._stopping.wait(backoff.next_s())
-                self._forget_missed()
+                self._down = False
+                self._play_until_stopped()
+            except HardwareError as error:
+                self._wait_down(str(error))
+            except Exception as error:  # noqa: BLE001 - a driver's own bug must not silence the door for good
+                self._wait_down(f"{type(error).__name__} at {where(error)}")
         self._signal.close()
 
-    def _play_until_stopped(self, backoff: Backoff) -> None:
+    def _wait_down(self, reason: str) -> None:
+        if not self._down:
+            log.warning("signal down signal=%s reason=%r", self._signal.name, reason)
+        self._down = True
+        self._signal.close()
+        self._stopping.wait(self._backoff.next_s())
+        self._forget_missed()
+
+    def _play_until_stopped(self) -> None:
         while (wanted := self._cues.get()) is not None:
             self._signal.play(wanted)
-            backoff.reset()
+            self._backoff.reset()
 
     def _forget_missed(self) -> None:
         """A sound for a child who has gone would only confuse the next."""

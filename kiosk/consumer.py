@@ -69,6 +69,7 @@ class Consumer:
 
     def _run(self) -> None:
         tick_s = time.monotonic()
+        told = ""
         while True:
             try:
                 raw: RawRead | None = self._queue.get(timeout=max(0.0, min(tick_s - time.monotonic(), _FULL_S)))
@@ -81,7 +82,11 @@ class Consumer:
                     tick_s = time.monotonic() + TICK_S
                     self._door.tick()
                     self._display.status(self._door.status(self.readers_down))
+                    told = ""
             except Exception as error:  # noqa: BLE001 - the one thread that answers children must not end
-                log.error("door thread failed error=%s at=%s", type(error).__name__, where(error))  # noqa: TRY400
+                fault = f"error={type(error).__name__} at={where(error)}"
+                if fault != told:
+                    log.error("door thread failed %s", fault)  # noqa: TRY400 - no payload
+                told = fault
             if raw is None and self._ending.is_set():
                 return

@@ -312,3 +312,41 @@ def test_a_signal_that_is_missing_is_told_once_and_stays_out_of_the_way(caplog: 
     announcer.stop()
     assert signal.played == []
     assert caplog.text.count("signal down") <= 1
+
+
+def test_a_signal_whose_driver_fails_in_an_unexpected_way_plays_the_next_answer() -> None:
+    class Faulty(FakeSignal):
+        failing = True
+
+        def play(self, cue: Cue) -> None:
+            if self.failing:
+                self.failing = False
+                raise ZeroDivisionError
+            super().play(cue)
+
+    signal = Faulty("light")
+    announcer = Announcer([signal])
+    announcer.start()
+    announcer.show(Answer(1, AnswerKind.IN))
+    for number in range(2, 400):
+        if signal.played:
+            break
+        threading.Event().wait(0.02)
+        announcer.show(Answer(number, AnswerKind.IN))
+    announcer.stop()
+    assert signal.played
+
+
+def test_a_door_that_fails_each_second_says_so_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class Failing(Shown):
+        def status(self, status: DoorStatus) -> None:
+            super().status(status)
+            raise ZeroDivisionError
+
+    shown = Failing()
+    with door_rig(tmp_path, clock=clock_now()) as rig:
+        consumer = Consumer(rig.door, [], shown)
+        consumer.start()
+        wait_for(shown, statuses=2)
+        consumer.stop()
+    assert caplog.text.count("door thread failed") == 1
