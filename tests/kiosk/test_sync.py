@@ -382,6 +382,18 @@ def test_a_revoked_kiosk_forgets_everybody_and_keeps_every_entry(kiosk: Kiosk, s
     kiosk.sync.step()
 
 
+def test_a_revoked_kiosk_forgets_everybody_even_when_the_key_cannot_be_removed(
+    kiosk: Kiosk, server: ModelServer
+) -> None:
+    kiosk.settle()
+    kiosk.names_key.unlink()
+    kiosk.names_key.mkdir()
+    server.revoked = set(server.keys)
+    kiosk.sync.step()
+    assert kiosk.cache.holder("child-1") is None
+    assert kiosk.cache.sealed_names() is None
+
+
 def test_without_a_journal_the_kiosk_is_still_heard(tmp_path: Path, server: ModelServer) -> None:
     with kiosk_at(tmp_path, server.url) as kiosk:
         kiosk.journal.close()
@@ -411,6 +423,15 @@ def test_a_cache_that_cannot_be_used_does_not_keep_entries_from_the_server(
     kiosk.sync.step()
     assert server.ledger.sessions == kiosk.held()
     assert server.offers[-1].health.problems == ("cache_unusable",)
+
+
+def test_a_folder_for_the_key_that_cannot_be_looked_into_is_reported(
+    kiosk: Kiosk, server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kiosk.sync, "_names_key_path", kiosk.folder / ("x" * 300) / "names.key")
+    kiosk.sync.step()
+    kiosk.sync.step()
+    assert server.offers[-1].health.problems == ("names_key_unwritable",)
 
 
 def test_a_folder_for_the_key_that_cannot_be_made_is_reported(kiosk: Kiosk, server: ModelServer) -> None:
