@@ -67,9 +67,11 @@ def open_database(
         _migrate(db, schema)
     except BaseException as error:
         # Before closing: SQLite removes the log when it closes, and a damaged file is to be kept whole.
-        if is_damage(error):
-            on_damage()
-        db.close()
+        try:
+            if is_damage(error):
+                on_damage()
+        finally:
+            db.close()
         raise
     return db
 

@@ -52,6 +52,8 @@ class Journal:
         self._db: Database | None = None
         self._file: tuple[int, int] | None = None
         self._session: str | None = None
+        self._earlier: list[Head] = []
+        """The last entries of the sessions before this one, which never grow again."""
         self.problem: str | None = None
         """Why the last entry was not taken; None while all is well."""
 
@@ -108,7 +110,8 @@ class Journal:
 
     def unsent(self, acked: Iterable[Head]) -> int:
         """Return how many entries the server is not known to hold. Raises: JournalError."""
-        return unsent(self.heads(), acked)
+        # Asked each second: the sessions of years are not read again for it.
+        return self._read(lambda db: unsent([*self._earlier, self._head(db)], acked))
 
     def close(self) -> None:
         """Let go of the file. Idempotent."""
@@ -142,7 +145,9 @@ class Journal:
                     with suppress(sqlite3.Error):
                         self._db.rollback()
                 if is_damage(error) and self._db is not None:
-                    self._set_aside()
+                    # A disk that lets nothing be renamed keeps the damaged file: the next question finds it again.
+                    with suppress(OSError):
+                        self._set_aside()
                     self._drop()
                 raise JournalError(str(error)) from error
 
@@ -178,21 +183,26 @@ class Journal:
     def _open_session(self, db: Database) -> None:
         session = secrets.token_hex(16)
         db.execute("BEGIN IMMEDIATE")
-        known = tuple(heads(db)[-HEADS_IN_HEADER:])
+        earlier = heads(db)
+        known = tuple(earlier[-HEADS_IN_HEADER:])
         db.execute(_INSERT_SESSION, (session, self._boot))
         self._insert(db, SessionOpened(boot=self._boot, app=self._app, key=self._key_id, heads=known), session, None)
         db.execute("COMMIT")
-        self._session = session
+        self._session, self._earlier = session, earlier
         self._note(None)
         log.info("session opened session=%s boot=%s", session, self._boot)
 
     def _append(self, db: Database, body: Body) -> AttendanceRecord:
-        assert self._session is not None
         db.execute("BEGIN IMMEDIATE")
-        row = db.execute(_HEAD_OF_SESSION, (self._session,)).fetchone()
-        record = self._insert(db, body, self._session, Head(self._session, *row))
+        head = self._head(db)
+        record = self._insert(db, body, head.session, head)
         db.execute("COMMIT")
         return record
+
+    def _head(self, db: Database) -> Head:
+        """The last entry of the running session."""
+        assert self._session is not None
+        return Head(self._session, *db.execute(_HEAD_OF_SESSION, (self._session,)).fetchone())
 
     def _insert(self, db: Database, body: Body, session: str, after: Head | None) -> AttendanceRecord:
         # The clock is read under the write lock, so that time never runs backwards along a chain.

@@ -1,3 +1,4 @@
+import errno
 import os
 import random
 import resource
@@ -244,6 +245,21 @@ def test_the_records_of_this_boot_are_told_whatever_the_wall_clock_said(path: Pa
     journal.close()
 
 
+def test_the_door_counts_what_is_unsent_of_this_session_and_of_those_before(path: Path) -> None:
+    before = open_journal(path)
+    before.append(move())
+    (earlier,) = before.heads()
+    before.close()
+    journal = open_journal(path)
+    journal.append(move())
+    assert journal.unsent([]) == 2 + 2
+    assert journal.unsent([earlier]) == 2
+    journal.append(move())
+    assert journal.unsent(journal.heads()[:1]) == 3
+    assert journal.unsent(journal.heads()) == 0
+    journal.close()
+
+
 def test_unsent_counts_what_lies_beyond_the_acknowledged() -> None:
     heads = [Head("a", 4, "x"), Head("b", 0, "x"), Head("c", 9, "x")]
     assert unsent(heads, []) == 5 + 1 + 10
@@ -436,6 +452,30 @@ def test_damage_found_by_reading_sets_the_journal_aside_with_the_log_of_its_last
     assert b"last" in aside.with_name(f"{aside.name}-wal").read_bytes()
     record = journal.append(move())
     assert list(chain_of(path)) == [record.session]
+    journal.close()
+
+
+def test_a_damaged_journal_that_cannot_be_set_aside_is_an_error_at_every_question(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    journal = open_journal(path)
+    for _ in range(200):
+        journal.append(move())
+    journal.close()
+    journal = open_journal(path)
+    spoil(path)
+    assert journal._db is not None
+    journal._db.execute("PRAGMA shrink_memory")
+    with monkeypatch.context() as disk:
+        disk.setattr(Path, "rename", read_only)
+        for _ in range(2):
+            with pytest.raises(JournalError):
+                journal.records_of_day(local_day(AFTERNOON))
+    assert journal.append(move()).seq == 1
+    assert len(asides(path)) == 1
     journal.close()
 
 
