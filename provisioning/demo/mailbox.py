@@ -21,6 +21,7 @@ from flask import Flask, render_template
 from waitress.server import create_server
 
 from attendance.catalogue import Catalogue, Language
+from attendance.clock import JST
 from provisioning.catalogues import catalogues
 
 LOOPBACK = "127.0.0.1"
@@ -63,7 +64,7 @@ def create_app(directory: Path, words: Catalogue) -> Flask:
             {
                 "to": message["To"],
                 "subject": message["Subject"],
-                "date": message["Date"],
+                "date": _time_of(message),
                 "body": message.get_content(),
                 "lang": message["Content-Language"] or "ja",
             }
@@ -78,6 +79,12 @@ def create_app(directory: Path, words: Catalogue) -> Flask:
         )
 
     return app
+
+
+def _time_of(message: EmailMessage) -> str:
+    """Return when a message was written, on the wall clock of whom it is for."""
+    date = message["Date"]
+    return "" if date is None else f"{date.datetime.astimezone(JST):%H:%M:%S}"
 
 
 @click.command()

@@ -27,6 +27,7 @@ def delivered(tmp_path: Path) -> Path:
             for number in (1, 2):
                 mail = EmailMessage()
                 mail["From"], mail["To"] = "a@example.com", "b@example.com"
+                mail["Date"] = "Tue, 24 Nov 2026 06:05:07 +0000"
                 mail["Subject"] = f"お知らせ {number} <b>"
                 mail["Content-Language"] = "ja"
                 mail.set_content(f"{number} さくら学童です。\n.\n<script>")
@@ -48,6 +49,12 @@ def test_the_page_shows_mail_as_text_and_never_as_markup(delivered: Path) -> Non
 
     assert "お知らせ 2 &lt;b&gt;" in page
     assert "<script>" not in page
+
+
+def test_the_page_tells_the_time_on_the_wall_clock_of_japan(delivered: Path) -> None:
+    page = create_app(delivered, catalogues()[Language.JA]).test_client().get("/").get_data(as_text=True)
+
+    assert "15:05:07" in page
 
 
 def test_an_empty_mailbox_says_so(tmp_path: Path) -> None:
