@@ -1,4 +1,4 @@
-"""The card sheet: A4 with 10 QR cards, in millimetres, to be printed from the browser.
+"""The card sheet: A4 with 10 QR cards, in millimetres, to be printed by the office from the browser.
 
 91 x 55 mm is what Japanese business-card paper (10 to a sheet, micro-perforated) comes in, so no one cuts and any card
 case fits. The QR is version 2 at ECC Q in modules of 1.4 mm: 35 mm, which leaves 10 mm on every side for a thumb, and
@@ -17,7 +17,7 @@ from attendance.roster import Animal, Colour, Mark
 from server.audit import record
 from server.cards import IssuedCard, token_cards
 from server.services import services
-from server.web.pages import account, pages, site_or_404
+from server.web.pages import office_or_404, pages, site_or_404
 
 CARDS_A_SHEET = 10
 QUIET_MODULES = 4
@@ -36,12 +36,13 @@ class PrintedCard:
 @pages.get("/cards/<code>")
 def card_sheet(code: str) -> str:
     """Show the valid QR cards of a site, ready to print; `names=0` and `found=0` leave these lines out."""
+    office = office_or_404()
     site = site_or_404(code)
     parts = services()
     now_ms = parts.clock.read().wall_ms
     with parts.store.write() as conn:
         issued = token_cards(conn, site.id, local_day(from_ms(now_ms)))
-        record(conn, account().id, "cards.print", site.code, now_ms)
+        record(conn, office.id, "cards.print", site.code, now_ms)
     printed = [_printed(card) for card in issued]
     return render_template(
         "cards.html",

@@ -24,7 +24,7 @@ from server.catalogues import catalogues
 from server.config import ServerSettings
 from server.services import services
 from server.sites import find_site
-from server.web.accounts import Account
+from server.web.accounts import Account, Role
 from server.web.session import renew_session, session_account
 
 _STATIC = Path(__file__).parent / "static"
@@ -39,6 +39,13 @@ def account() -> Account:
     """Return who is logged in; only for views behind the login."""
     found: Account = g.account
     return found
+
+
+def office_or_404() -> Account:
+    """Return who is logged in, when that is the office. Raises: NotFound for staff, as for a page that is not there."""
+    if account().role is not Role.OFFICE:
+        raise NotFound
+    return account()
 
 
 def site_or_404(code: str) -> Row[Any]:

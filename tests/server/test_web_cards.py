@@ -43,7 +43,7 @@ def tokens(store: Store) -> list[str]:
             "kana": "はりそん・ぷりんせす・ゔぁれんてぃな あいこ",
         }
         conn.execute(update(tables.child).where(tables.child.c.id == child.id).values(long))
-    web.add_login(store, "hana", site="A")
+    web.add_login(store, "hana")
     return [token.text for token in drawn]
 
 

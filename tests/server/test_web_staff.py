@@ -24,14 +24,10 @@ from tests.server import web_site as web
 pytestmark = pytest.mark.usefixtures("quick_passwords")
 
 HALF_AN_HOUR_AGO_MS = web.AFTERNOON_MS - 30 * web.MINUTE_MS
-OF_A_SITE = [
-    "/site/A",
-    "/site/A/now",
-    "/site/A/now.json",
-    "/cards/A",
-    "/report/A/2026-04-15.csv",
-    "/report/A/2026-04-15.xlsx",
-]
+SCREENS = ["/site/A", "/site/A/now", "/site/A/now.json"]
+FILES = ["/cards/A", "/report/A/2026-04-15.csv", "/report/A/2026-04-15.xlsx"]
+"""Of the office alone: they leave the screen, with names or with the tokens of all cards."""
+OF_A_SITE = [*SCREENS, *FILES]
 
 
 @pytest.fixture
@@ -59,6 +55,14 @@ def client(app: Flask) -> FlaskClient:
     """A browser of staff of site A."""
     client = app.test_client()
     web.log_in(client, "staff")
+    return client
+
+
+@pytest.fixture
+def office(app: Flask) -> FlaskClient:
+    """A browser of the office."""
+    client = app.test_client()
+    web.log_in(client, "office")
     return client
 
 
@@ -94,12 +98,21 @@ def test_staff_of_another_site_find_nothing_there(app: Flask, address: str) -> N
     assert (there.status_code, nowhere.status_code) == (404, 404)
 
 
+@pytest.mark.parametrize("address", SCREENS)
+def test_staff_of_the_site_see_its_screen(client: FlaskClient, address: str) -> None:
+    assert client.get(address).status_code == 200
+
+
 @pytest.mark.parametrize("address", OF_A_SITE)
-@pytest.mark.parametrize("login", ["staff", "office"])
-def test_staff_of_the_site_and_the_office_see_it(app: Flask, address: str, login: str) -> None:
-    insider = app.test_client()
-    web.log_in(insider, login)
-    assert insider.get(address).status_code == 200
+def test_the_office_sees_it_all(office: FlaskClient, address: str) -> None:
+    assert office.get(address).status_code == 200
+
+
+@pytest.mark.parametrize("address", [*FILES, "/suspended"])
+def test_staff_of_the_site_take_no_file_away(client: FlaskClient, store: Store, address: str) -> None:
+    before = make.rows(store, tables.audit)
+    assert client.get(address).status_code == 404
+    assert make.rows(store, tables.audit) == before
 
 
 def test_the_start_page_is_for_the_office(app: Flask, client: FlaskClient) -> None:
@@ -245,44 +258,43 @@ def test_looking_at_many_sites_leaves_the_cookie_small_enough_for_browsers(app: 
         assert len(cookie.dumps(dict(session))) < 4000
 
 
-def test_a_report_is_a_file_named_for_its_site_and_day_and_is_audited(client: FlaskClient, store: Store) -> None:
-    answer = client.get("/report/A/2026-04-15.csv")
+def test_a_report_is_a_file_named_for_its_site_and_day_and_is_audited(office: FlaskClient, store: Store) -> None:
+    answer = office.get("/report/A/2026-04-15.csv")
     assert answer.headers["Content-Disposition"] == "attachment; filename=A-2026-04-15.csv"
     assert answer.data.startswith(b"\xef\xbb\xbf")
-    assert client.get("/report/A/2026-04-15.xlsx").data.startswith(b"PK")
+    assert office.get("/report/A/2026-04-15.xlsx").data.startswith(b"PK")
     assert [row.action for row in make.rows(store, tables.audit)].count("report.daily") == 2
 
 
 @pytest.mark.parametrize("address", ["/report/A/2026-02-30.csv", "/report/A/today.csv", "/report/A/2026-04-15.exe"])
-def test_a_report_of_no_day_is_not_found(client: FlaskClient, address: str) -> None:
-    assert client.get(address).status_code == 404
+def test_a_report_of_no_day_is_not_found(office: FlaskClient, address: str) -> None:
+    assert office.get(address).status_code == 404
 
 
-def test_the_office_sees_numbers_and_no_names(app: Flask, store: Store, site: Row[Any]) -> None:
+def test_the_office_sees_numbers_and_no_names(office: FlaskClient, store: Store, site: Row[Any]) -> None:
     enters(store, site, name="Hana")
     make.kiosk(store, site_id=site.id, heard_at_ms=None)
     make.kiosk(store, site_id=site.id, heard_at_ms=web.AFTERNOON_MS, trouble="reader:nfc:down")
-    office = app.test_client()
-    web.log_in(office, "office")
-    text = office.get("/").text
-    assert '<b data-total="1">1</b>' in text
-    assert "1 is silent" in text
-    assert "1 needs a look" in text
-    assert "Hana" not in text
+    shown = office.get("/").text
+    assert '<b data-total="1">1</b>' in shown
+    assert "1 is silent" in shown
+    assert "1 needs a look" in shown
+    assert "Hana" not in shown
 
 
 @pytest.mark.parametrize("language", list(Language))
 def test_every_page_is_there_in_every_language(
-    client: FlaskClient, store: Store, site: Row[Any], language: Language
+    office: FlaskClient, store: Store, site: Row[Any], language: Language
 ) -> None:
     enters(store, site, at_source="unsettled", at_ms=web.AFTERNOON_MS)
     make.child(store, at=site.id)
     make.kiosk(store, site_id=site.id, heard_at_ms=None, unsent=1)
     make.kiosk(store, site_id=site.id, heard_at_ms=web.AFTERNOON_MS, trouble="reader:nfc:down disk_low")
     make.unknown_card(store, site_id=site.id, at_ms=web.AFTERNOON_MS)
-    client.post("/language", data={"csrf_token": web.csrf_token(client.get("/site/A")), "language": language})
-    for address in ("/site/A", "/cards/A", "/site/NOWHERE"):
-        answer = client.get(address)
+    make.guardian(store, of=make.child(store, at=site.id).id, suspended_at_ms=web.AFTERNOON_MS)
+    office.post("/language", data={"csrf_token": web.csrf_token(office.get("/site/A")), "language": language})
+    for address in ("/", "/site/A", "/cards/A", "/suspended", "/site/NOWHERE"):
+        answer = office.get(address)
         assert f'lang="{language.html}"' in answer.text
         assert "web." not in answer.text.replace("/web/", "")
 
