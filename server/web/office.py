@@ -10,6 +10,7 @@ from sqlalchemy import Row
 from attendance.clock import from_ms, local_day
 from server.services import services
 from server.sites import all_sites
+from server.suspended import suspended_addresses
 from server.web.board import hh_mm, read_board
 from server.web.pages import account, day_text, pages
 
@@ -34,7 +35,9 @@ def start() -> ResponseReturnValue:
     if own is not None:
         return redirect(url_for("web.site_now", code=own))
     at_ms = services().clock.read().wall_ms
+    day = local_day(from_ms(at_ms))
     with services().store.read() as conn:
+        suspended = len({each.guardian_id for each in suspended_addresses(conn, day)})
         sites = []
         for site in all_sites(conn):
             board = read_board(conn, site, at_ms)
@@ -49,6 +52,12 @@ def start() -> ResponseReturnValue:
                     troubled=sum(bool(kiosk.troubles) for kiosk in board.kiosks),
                 )
             )
-    day = local_day(from_ms(at_ms))
-    total = sum(each.present for each in sites)
-    return render_template("office.html", sites=sites, total=total, day=day, day_text=day_text(day), at=hh_mm(at_ms))
+    return render_template(
+        "office.html",
+        sites=sites,
+        total=sum(each.present for each in sites),
+        suspended=suspended,
+        day=day,
+        day_text=day_text(day),
+        at=hh_mm(at_ms),
+    )

@@ -43,6 +43,7 @@ def url(store: Store, store_url: str, tmp_path: Path) -> Iterator[str]:
     make.kiosk(store, site_id=row.id, name="裏口", heard_at_ms=web.AFTERNOON_MS - 9 * web.MINUTE_MS, unsent=3)
     trouble = "reader:nfc:down chain_differs"
     make.kiosk(store, site_id=row.id, name="玄関", heard_at_ms=web.AFTERNOON_MS - 2000, trouble=trouble)
+    make.guardian(store, of=children[0], name="青木 めぐみ", suspended_at_ms=web.AFTERNOON_MS - 60 * web.MINUTE_MS)
     for language in (Language.JA, Language.EN):
         web.add_login(store, f"staff-{language}", site="MIDORI", language=language)
         web.add_login(store, f"office-{language}", language=language)
@@ -117,7 +118,7 @@ def test_the_page_of_the_office(
     assert violations(page) == []
 
 
-@pytest.mark.parametrize("address", ["/cards/MIDORI", "/cards/SAKURA", "/nowhere", "/site/NOWHERE"])
+@pytest.mark.parametrize("address", ["/cards/MIDORI", "/cards/SAKURA", "/suspended", "/nowhere", "/site/NOWHERE"])
 def test_other_pages(
     context: BrowserContext, url: str, violations: Violations, language: Language, address: str
 ) -> None:
