@@ -10,12 +10,12 @@ import click
 
 from attendance.catalogue import Catalogue
 from attendance.errors import SettingsError
+from attendance.logs import log_to_stderr
 from attendance.settings import show
 from kiosk import config
 from kiosk.catalogues import catalogues
 from kiosk.config import KioskSettings
 from kiosk.errors import AlreadyRunning, KioskError, NotEnrolled
-from kiosk.logs import log_to_stderr
 from kiosk.version import version
 
 EXIT_WRONG = 1

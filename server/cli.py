@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from attendance.errors import SettingsError
+from attendance.logs import log_to_stderr
 from attendance.settings import show
 from server.account_cli import account
 from server.catalogues import catalogues
@@ -14,7 +15,6 @@ from server.config import DEFAULT_FILE, ServerSettings, load_settings, pass_sett
 from server.errors import ServerError, StoreError
 from server.keys import load_secrets, make_secrets
 from server.kiosks_cli import kiosks
-from server.logs import log_to_stderr
 from server.notify.cli import dispatch
 from server.report_cli import report
 from server.roster_cli import cards, roster
@@ -81,7 +81,7 @@ def run_(settings: ServerSettings, only: str | None) -> None:
     def announce(listeners: Sequence[Listener]) -> None:
         click.echo("listening " + " ".join(f"{each.part}={each.url}" for each in listeners))
 
-    log_to_stderr()
+    log_to_stderr(quiet=("alembic",))
     load_secrets(Path(settings.data_dir))
     _migrate(settings)
     sys.exit(run(settings, list(Part) if only is None else [Part(only)], announce))

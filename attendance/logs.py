@@ -1,4 +1,4 @@
-"""How the server's processes log: one line of key=value on standard error, which systemd keeps."""
+"""How all processes log: one line of key=value on standard error, which systemd keeps."""
 
 import logging
 import time
@@ -15,9 +15,10 @@ class _Formatter(logging.Formatter):
         )
 
 
-def log_to_stderr() -> None:
-    """Send everything from INFO on to standard error."""
+def log_to_stderr(*, quiet: tuple[str, ...] = ()) -> None:
+    """Send everything from INFO on to standard error; of the `quiet` loggers only warnings."""
     handler = logging.StreamHandler()
     handler.setFormatter(_Formatter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for name in quiet:
+        logging.getLogger(name).setLevel(logging.WARNING)
