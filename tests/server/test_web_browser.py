@@ -182,6 +182,7 @@ def test_the_staff_page_fits_every_screen(context: BrowserContext, site: Site, s
     page.set_viewport_size({"width": width, "height": height})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     keep(page, screenshots / f"staff-{size}.png")
+    keep(page, screenshots / f"staff-{size}-first.png", full_page=False)
     page.click("#left summary")
     page.click("#kiosks summary")
     keep(page, screenshots / f"staff-{size}-opened.png")
@@ -241,16 +242,18 @@ def test_japanese_is_drawn_in_the_typeface_that_ships(context: BrowserContext, s
     assert ["Tadaima UD", "700", "loaded"] in [[family.strip('"'), weight, status] for family, weight, status in loaded]
 
 
-def test_the_office_sees_all_sites(context: BrowserContext, site: Site, screenshots: Path) -> None:
+@pytest.mark.parametrize("language", ["ja", "ja_easy", "en"])
+def test_the_office_sees_all_sites(context: BrowserContext, site: Site, screenshots: Path, language: str) -> None:
     other = make.site(site.store, code="SAKURA", name="さくら児童クラブ", expected_by="16:30")
     make.child(site.store, at=other.id)
     make.kiosk(site.store, site_id=other.id, heard_at_ms=web.AFTERNOON_MS - 9 * web.MINUTE_MS)
     page = logged_in(context, site, "office")
+    page.click(f"button[name=language][value={language}]")
     expect(page.locator("[data-total]")).to_have_text("5")
     for size, (width, height) in SIZES.items():
         page.set_viewport_size({"width": width, "height": height})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        keep(page, screenshots / f"office-{size}.png")
+        keep(page, screenshots / (f"office-{size}.png" if language == "ja" else f"office-{size}-{language}.png"))
 
 
 def test_the_page_of_the_office_moves_by_itself_and_says_when_it_cannot(context: BrowserContext, site: Site) -> None:
