@@ -38,6 +38,9 @@ LONGEST_BACKOFF_S = 60.0
 ALL_HEADS_S = 300.0
 """How often sessions are offered of which the server is known to hold everything: a year has hundreds of them, and only
 a server that came back from a backup wants any."""
+CONTACT_S = 10.0
+"""How often the cache is told that the server answers; more often would only wear out the memory card, since the door
+waits three times as long before it says that the server is away."""
 LOOK_S = 0.05
 """How often the journal is looked at for new entries: a tap reaches staff within a blink, for microseconds a look."""
 
@@ -122,8 +125,7 @@ class Sync:
             if delivered.acks:
                 self._store_acks(delivered.acks, [])
         self._take_news(answer)
-        with self._noting(Problem.CACHE_UNUSABLE, CacheError):
-            self._cache.note_contact(answered.boot_ns, answer.time_ms)
+        self._note_contact(answered.boot_ns, answer.time_ms)
         if answer.backoff_ms > 0:
             return Step(again=False, wait_s=max(answer.backoff_ms / 1000, self._interval_s), wakeable=False)
         return Step(again=more, wait_s=0.0 if more else self._interval_s * (0.9 + 0.2 * self._jitter()), wakeable=True)
@@ -169,6 +171,12 @@ class Sync:
             gone = [session for session in forget if session in known]
             if news or gone:
                 self._cache.store_acks(news, forget=gone)
+
+    def _note_contact(self, boot_ns: int, server_ms: int) -> None:
+        with self._noting(Problem.CACHE_UNUSABLE, CacheError):
+            known = self._cache.contact()
+            if known is None or boot_ns - known.at_boot_ns >= CONTACT_S * 1e9:
+                self._cache.note_contact(boot_ns, server_ms)
 
     def _take_news(self, answer: OfferResponse) -> None:
         """Fetch roster and presence when the server has others, and the key of the names when this boot has none."""

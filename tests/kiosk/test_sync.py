@@ -368,6 +368,19 @@ def test_a_want_for_what_we_do_not_hold_is_passed_over(kiosk: Kiosk, server: Mod
     assert server.batches == []
 
 
+def test_contact_is_noted_at_once_and_then_every_ten_seconds(kiosk: Kiosk) -> None:
+    kiosk.sync.step()
+    first = kiosk.cache.contact()
+    kiosk.clock.advance(9.9)
+    kiosk.sync.step()
+    assert kiosk.cache.contact() == first is not None
+    kiosk.clock.advance(0.1)
+    kiosk.sync.step()
+    later = kiosk.cache.contact()
+    assert later is not None
+    assert later.at_boot_ns == kiosk.clock.read().boot_ns
+
+
 def test_a_revoked_kiosk_forgets_everybody_and_keeps_every_entry(kiosk: Kiosk, server: ModelServer) -> None:
     kiosk.append()
     kiosk.settle()
