@@ -89,7 +89,8 @@ class ServerSettings(msgspec.Struct, frozen=True):
     """The address of the live stream as browsers reach it; empty: this machine's own, at the live port."""
     proxies: Annotated[int, msgspec.Meta(ge=0)] = 0
     """How many reverse proxies of ours stand before the server and add X-Forwarded-For."""
-    threads: Count = 4
+    threads: Count = 8
+    """More than writers on SQLite need: a client that stalls holds one for some seconds."""
     languages: tuple[Language, ...] = (Language.JA, Language.JA_EASY, Language.EN)
     """What staff may choose from; the first is that of the commands."""
     bind: BindSettings = BindSettings()

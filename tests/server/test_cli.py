@@ -151,7 +151,7 @@ def test_a_kiosk_is_enrolled_listed_and_shut_out(ready: Path) -> None:
 
 def test_settings_are_shown_with_a_star_where_they_differ(folder: Path) -> None:
     shown = done(folder, "--set", "database_url=postgresql://u:secret@h/d", "show-config")
-    assert "  threads = 4" in shown
+    assert "  threads = 8" in shown
     assert f'* data_dir = "{folder}"' in shown
     assert "secret" not in shown
 
