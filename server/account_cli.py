@@ -10,10 +10,10 @@ import click
 
 from attendance.catalogue import Catalogue, Language
 from attendance.clock import SystemClock
-from server.audit import record
+from server.audit import COMMAND, record
 from server.catalogues import catalogues
 from server.config import ServerSettings, pass_settings
-from server.store.engine import Store, open_store
+from server.store.engine import Store, using_store
 from server.web.accounts import (
     AccountRefused,
     Role,
@@ -28,7 +28,6 @@ _password_file = click.option(
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Read the password from the first line of a file instead of asking for it.",
 )
-_WHO = "command"
 
 
 @click.group()
@@ -59,7 +58,7 @@ def add(
         account_id = add_account(
             conn, login, name=name, role=Role(role), site_code=site_code, language=Language(language), password=password
         )
-        record(conn, _WHO, "account.add", account_id, _now_ms())
+        record(conn, COMMAND, "account.add", account_id, _now_ms())
     click.echo(_words(settings).text("account.added", login=login))
 
 
@@ -79,7 +78,7 @@ def list_(settings: ServerSettings) -> None:
 def disable(settings: ServerSettings, login: str) -> None:
     """Let an account log in no more and end its sessions."""
     with _store(settings) as store, store.write() as conn:
-        record(conn, _WHO, "account.disable", disable_account(conn, login, _now_ms()), _now_ms())
+        record(conn, COMMAND, "account.disable", disable_account(conn, login, _now_ms()), _now_ms())
     click.echo(_words(settings).text("account.disabled", login=login))
 
 
@@ -91,26 +90,29 @@ def password_(settings: ServerSettings, login: str, password_file: Path | None) 
     """Give an account a new password and end its sessions."""
     password = _password(settings, password_file)
     with _store(settings) as store, store.write() as conn:
-        record(conn, _WHO, "account.password", set_password(conn, login, password), _now_ms())
+        record(conn, COMMAND, "account.password", set_password(conn, login, password), _now_ms())
     click.echo(_words(settings).text("account.password", login=login))
 
 
 @contextmanager
 def _store(settings: ServerSettings) -> Iterator[Store]:
     """Give the store, close it, and tell a refusal as a sentence."""
-    store = open_store(settings.store_url)
     try:
-        yield store
+        with using_store(settings.store_url) as store:
+            yield store
     except AccountRefused as error:
         raise click.ClickException(_words(settings).text(f"account.refused.{error.code}")) from error
-    finally:
-        store.close()
 
 
 def _password(settings: ServerSettings, file: Path | None) -> str:
     words = _words(settings)
     if file is not None:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        try:
+            lines = file.read_text(encoding="utf-8-sig").splitlines()
+        except UnicodeDecodeError as error:
+            raise click.FileError(str(file), hint="not UTF-8") from error
+        except OSError as error:
+            raise click.FileError(str(file), hint=error.strerror) from error
         return lines[0] if lines else ""
     if not sys.stdin.isatty():
         raise click.UsageError(words.text("account.no_terminal"))

@@ -19,7 +19,7 @@ from server.notify.cli import dispatch
 from server.report_cli import report
 from server.roster_cli import cards, roster
 from server.sites_cli import sites
-from server.store.engine import open_store
+from server.store.engine import using_store
 from server.store.migrations import migrate
 
 EXIT_SETTINGS = 2
@@ -96,11 +96,8 @@ def show_config(settings: ServerSettings) -> None:
 
 
 def _migrate(settings: ServerSettings) -> None:
-    store = open_store(settings.store_url)
-    try:
+    with using_store(settings.store_url) as store:
         migrate(store)
-    finally:
-        store.close()
 
 
 def _flags(pairs: tuple[str, ...]) -> dict[str, str]:

@@ -4,6 +4,7 @@ import click
 from sqlalchemy import select
 
 from attendance.clock import JST, SystemClock, from_ms
+from server.audit import COMMAND
 from server.catalogues import catalogues
 from server.config import ServerSettings, pass_settings
 from server.enrolment import issue, revoke
@@ -11,7 +12,6 @@ from server.errors import EnrolmentRefused
 from server.store.engine import using_store
 from server.store.tables import kiosk, site
 
-_WHO = "command"
 _COLUMNS = ("id", "site", "name", "state", "heard_at", "unsent", "app", "trouble")
 
 
@@ -27,7 +27,7 @@ def kiosks() -> None:
 def code(settings: ServerSettings, site_code: str, name: str) -> None:
     """Print a one-time code with which a new kiosk NAME joins SITE."""
     with using_store(settings.store_url) as store, store.write() as conn:
-        issued = issue(conn, site_code, name, SystemClock().read().wall_ms, who=_WHO)
+        issued = issue(conn, site_code, name, SystemClock().read().wall_ms, who=COMMAND)
     click.echo(issued.code)
     words = catalogues()[settings.languages[0]]
     click.echo(words.text("cli.kiosks.expires", time=_local(issued.expires_at_ms)), err=True)
@@ -53,7 +53,7 @@ def list_(settings: ServerSettings) -> None:
 def revoke_(settings: ServerSettings, kiosk_id: str) -> None:
     """Shut out the kiosk ID (see list), as when it was stolen; it keeps its unsent entries and loses all names."""
     with using_store(settings.store_url) as store, store.write() as conn:
-        if not revoke(conn, kiosk_id, SystemClock().read().wall_ms, who=_WHO):
+        if not revoke(conn, kiosk_id, SystemClock().read().wall_ms, who=COMMAND):
             raise EnrolmentRefused(f"there is no kiosk {kiosk_id} in service")
     click.echo(catalogues()[settings.languages[0]].text("cli.kiosks.revoked", kiosk=kiosk_id))
 

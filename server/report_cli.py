@@ -5,7 +5,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 import click
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from attendance.catalogue import Catalogue
 from attendance.clock import SystemClock, from_ms, local_day
@@ -17,10 +17,9 @@ from server.reports.tables import TableName
 from server.reports.write_csv import GETA, Encoding, Unwritable, to_csv
 from server.reports.write_json import to_json
 from server.reports.write_xlsx import to_xlsx
-from server.store.engine import open_store
-from server.store.tables import site
+from server.sites import all_sites, find_site
+from server.store.engine import using_store
 
-WHO = "command"
 INCOMPLETE = 3
 """Exit status when the file is written, but with characters missing."""
 
@@ -93,23 +92,20 @@ def daily(
 
 
 def _report(settings: ServerSettings, day: date, site_code: str | None, words: Catalogue, now_ms: int) -> DailyReport:
-    store = open_store(settings.store_url)
-    try:
-        with store.write() as conn:
-            made = daily_report(conn, _site_ids(conn, site_code, words), day, now_ms)
-            for each in made.sites:
-                audit.record(conn, WHO, "report.daily", f"{each.code} {day}", now_ms)
-    finally:
-        store.close()
+    with using_store(settings.store_url) as store, store.write() as conn:
+        made = daily_report(conn, _site_ids(conn, site_code, words), day, now_ms)
+        for each in made.sites:
+            audit.record(conn, audit.COMMAND, "report.daily", f"{each.code} {day}", now_ms)
     return made
 
 
 def _site_ids(conn: Connection, code: str | None, words: Catalogue) -> list[str]:
-    wanted = select(site.c.id) if code is None else select(site.c.id).where(site.c.code == code)
-    found = list(conn.execute(wanted).scalars())
-    if code is not None and not found:
+    if code is None:
+        return [site.id for site in all_sites(conn)]
+    site = find_site(conn, code)
+    if site is None:
         raise click.ClickException(words.text("report.no_site", site=code))
-    return found
+    return [site.id]
 
 
 def _write(content: bytes, out: Path | None, words: Catalogue) -> None:

@@ -18,10 +18,10 @@ from server.roster.apply import GUARDIANS, Changes, apply
 from server.roster.check import check
 from server.roster.columns import title
 from server.roster.table import read_sheet
-from server.store.engine import open_store
-from server.store.tables import child, site
+from server.sites import find_site
+from server.store.engine import using_store
+from server.store.tables import child
 
-WHO = "command"
 MOST_LINES = 50
 """Of one kind; a person mends these first, and the rest is often the same mistake."""
 
@@ -40,12 +40,11 @@ def import_(settings: ServerSettings, file: Path, site_code: str, *, wanted: boo
     """Check FILE (CSV, TSV or .xlsx) and bring it in, all of it or nothing."""
     words = catalogues()[settings.languages[0]]
     now_ms = SystemClock().read().wall_ms
-    store = open_store(settings.store_url)
     try:
         found = check(read_sheet(file, words), catalogues(), words, local_day(from_ms(now_ms)))
-        with store.write() as conn:
+        with using_store(settings.store_url) as store, store.write() as conn:
             changes = apply(conn, _site_id(conn, site_code, words), found.rows, words, now_ms)
-            audit.record(conn, WHO, "roster.import", site_code, now_ms)
+            audit.record(conn, audit.COMMAND, "roster.import", site_code, now_ms)
             if not wanted:
                 conn.rollback()
     except RosterRefused as error:
@@ -53,8 +52,6 @@ def import_(settings: ServerSettings, file: Path, site_code: str, *, wanted: boo
             click.echo(line, err=True)
         click.echo(words.counted("roster.refused", len(error.problems)), err=True)
         sys.exit(1)
-    finally:
-        store.close()
     for line in _told(changes, found.unused, words):
         click.echo(line)
     click.echo(words.text("roster.applied" if wanted else "roster.dry_run"))
@@ -72,13 +69,9 @@ def tokens(settings: ServerSettings, site_code: str) -> None:
     """Print number and token of each card of a site, as CSV, to write NFC tags from. Keep it secret."""
     words = catalogues()[settings.languages[0]]
     now_ms = SystemClock().read().wall_ms
-    store = open_store(settings.store_url)
-    try:
-        with store.write() as conn:
-            issued = token_cards(conn, _site_id(conn, site_code, words), local_day(from_ms(now_ms)))
-            audit.record(conn, WHO, "cards.tokens", site_code, now_ms)
-    finally:
-        store.close()
+    with using_store(settings.store_url) as store, store.write() as conn:
+        issued = token_cards(conn, _site_id(conn, site_code, words), local_day(from_ms(now_ms)))
+        audit.record(conn, audit.COMMAND, "cards.tokens", site_code, now_ms)
     click.echo(words.text("cards.header"))
     for one in issued:
         click.echo(f"{one.number},{one.token.text}")
@@ -91,25 +84,21 @@ def replace(settings: ServerSettings, number: str) -> None:
     """Make the lost cards of the child with this number invalid, and give it a new one to print."""
     words = catalogues()[settings.languages[0]]
     now_ms = SystemClock().read().wall_ms
-    store = open_store(settings.store_url)
-    try:
-        with store.write() as conn:
-            child_id = conn.execute(select(child.c.id).where(child.c.number == number)).scalar_one_or_none()
-            if child_id is None:
-                raise click.ClickException(words.text("cards.no_child", number=number))
-            revoked = revoke_all(conn, child_id, now_ms)
-            issue(conn, child_id, now_ms)
-            audit.record(conn, WHO, "cards.replace", child_id, now_ms)
-    finally:
-        store.close()
+    with using_store(settings.store_url) as store, store.write() as conn:
+        child_id = conn.execute(select(child.c.id).where(child.c.number == number)).scalar_one_or_none()
+        if child_id is None:
+            raise click.ClickException(words.text("cards.no_child", number=number))
+        revoked = revoke_all(conn, child_id, now_ms)
+        issue(conn, child_id, now_ms)
+        audit.record(conn, audit.COMMAND, "cards.replace", child_id, now_ms)
     click.echo(words.counted("cards.replaced", revoked))
 
 
 def _site_id(conn: Connection, code: str, words: Catalogue) -> str:
-    found: str | None = conn.execute(select(site.c.id).where(site.c.code == code)).scalar_one_or_none()
-    if found is None:
+    site = find_site(conn, code)
+    if site is None:
         raise RosterRefused([words.text("roster.no_site", site=code)])
-    return found
+    return str(site.id)
 
 
 def _told(changes: Changes, unused: Sequence[str], words: Catalogue) -> Iterator[str]:

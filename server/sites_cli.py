@@ -4,13 +4,12 @@ import click
 import msgspec
 
 from attendance.clock import SystemClock
+from server.audit import COMMAND
 from server.catalogues import catalogues
 from server.config import ServerSettings, pass_settings
 from server.errors import SiteRefused
 from server.sites import SiteRules, add_site, all_sites, set_rules
 from server.store.engine import using_store
-
-_WHO = "command"
 
 
 @click.group()
@@ -25,7 +24,7 @@ def sites() -> None:
 def add(settings: ServerSettings, code: str, name: str) -> None:
     """Make a site; CODE is what files and addresses call it, NAME what people read."""
     with using_store(settings.store_url) as store, store.write() as conn:
-        add_site(conn, code, name, SystemClock().read().wall_ms, who=_WHO)
+        add_site(conn, code, name, SystemClock().read().wall_ms, who=COMMAND)
     click.echo(catalogues()[settings.languages[0]].text("cli.sites.added", code=code))
 
 
@@ -50,7 +49,7 @@ def set_(settings: ServerSettings, code: str, changes: tuple[str, ...]) -> None:
     if wrong:
         raise SiteRefused(f"{', '.join(wrong)}: KEY=VALUE is wanted")
     with using_store(settings.store_url) as store, store.write() as conn:
-        set_rules(conn, code, {key: value for key, _, value in pairs}, SystemClock().read().wall_ms, who=_WHO)
+        set_rules(conn, code, {key: value for key, _, value in pairs}, SystemClock().read().wall_ms, who=COMMAND)
     click.echo(catalogues()[settings.languages[0]].text("cli.sites.changed", code=code))
 
 

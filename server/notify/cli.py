@@ -3,6 +3,7 @@
 import logging
 import signal
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -13,7 +14,7 @@ from server.config import ServerSettings, SmtpSettings, pass_settings
 from server.errors import StoreError
 from server.notify.dispatcher import DispatchRules, send_next
 from server.notify.mail import MailTransport
-from server.store.engine import Store, open_store
+from server.store.engine import Store, using_store
 from server.store.migrations import require_current
 
 log = logging.getLogger(__name__)
@@ -32,14 +33,12 @@ def dispatch(settings: ServerSettings, *, once: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     clock = SystemClock()
-    store = open_store(settings.store_url)
-    mail = MailTransport(settings.smtp, password=password, clock=clock)
-    try:
+    with (
+        using_store(settings.store_url) as store,
+        closing(MailTransport(settings.smtp, password=password, clock=clock)) as mail,
+    ):
         require_current(store)
         dispatch_until(stop, store, mail, clock, _rules(settings), once=once)
-    finally:
-        mail.close()
-        store.close()
 
 
 def dispatch_until(

@@ -168,3 +168,16 @@ def test_the_command_says_why_it_refuses(store: Store, store_url: str, password_
     silent = run(store_url, "add", "hana", "--role", "office")
     assert silent.exit_code == 2
     assert "--password-file" in silent.output
+
+
+def test_a_password_file_of_an_editor_on_windows_is_read_and_one_that_is_no_text_is_refused(
+    store: Store, store_url: str, password_file: Path
+) -> None:
+    add(store, password="the password before")
+    password_file.write_text(PASSWORD + "\r\n", encoding="utf-8-sig", newline="")
+    assert run(store_url, "password", "hana", "--password-file", password_file).exit_code == 0
+    assert sign_in(store, "hana", PASSWORD) is not None
+    password_file.write_bytes(b"\xff\xfe")
+    refused = run(store_url, "password", "hana", "--password-file", password_file)
+    assert refused.exit_code == 1
+    assert "not UTF-8" in refused.output
