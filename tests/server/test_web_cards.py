@@ -1,6 +1,7 @@
 """The card sheet: printed in real millimetres, and every code on it reads back as its token."""
 
 import re
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from io import BytesIO
@@ -121,6 +122,17 @@ def test_thirteen_cards_are_two_pages_of_a4(sheet: Page, screenshots: Path) -> N
     sheet.set_viewport_size({"width": 794, "height": 1123})
     sheet.screenshot(path=screenshots / "card-sheet.png", scale="css")
     sheet.locator(".card").first.screenshot(path=screenshots / "card.png")
+
+
+def test_cutting_marks_are_printed_though_browsers_bleach_backgrounds(sheet: Page) -> None:
+    def drawn() -> list[bytes]:
+        pdf = sheet.pdf(prefer_css_page_size=True, print_background=False)
+        streams = re.findall(rb"/FlateDecode\b[^>]*>>\s*stream\r?\n(.*?)endstream", pdf, re.DOTALL)
+        return [zlib.decompress(stream) for stream in streams]
+
+    with_marks = drawn()
+    sheet.evaluate("document.querySelectorAll('.cut').forEach(mark => { mark.style.background = '#fff' })")
+    assert with_marks != drawn()
 
 
 def test_names_can_be_left_out(client: FlaskClient) -> None:
