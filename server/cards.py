@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field
 from datetime import date
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from attendance.cards import CardForm, CardRef, CardToken
 from attendance.kana import kana_key
+from server.enrolled import not_over
 from server.store.ids import new_id
 from server.store.tables import card, child, enrolment, site
 
@@ -46,12 +47,11 @@ def revoke_all(conn: Connection, child_id: str, now_ms: int) -> int:
 
 def token_cards(conn: Connection, site_id: str, today: date) -> list[IssuedCard]:
     """Return the valid token cards of the children enrolled at a site now or later, by kana."""
-    not_over = or_(enrolment.c.until_day.is_(None), enrolment.c.until_day >= today)
     rows = conn.execute(
         select(child.c.id, child.c.number, child.c.name, child.c.kana, child.c.animal, child.c.colour, card.c.token)
         .join(card, card.c.child_id == child.c.id)
         .where(
-            child.c.id.in_(select(enrolment.c.child_id).where(enrolment.c.site_id == site_id, not_over)),
+            child.c.id.in_(select(enrolment.c.child_id).where(enrolment.c.site_id == site_id, not_over(today))),
             card.c.revoked_at_ms.is_(None),
             card.c.token.is_not(None),
         )

@@ -13,13 +13,12 @@ from attendance.clock import from_ms, local_day
 from attendance.presence import movement_id
 from attendance.records import AttendanceRecord, JournalLine, Moved, Undone, UnknownCard, read_line
 from server.notify.outbox import queue_moved, queue_undone
+from server.store.chunks import chunks
 from server.store.tables import anchor, child, entry, movement, unknown_card
 from server.timeline import Anchor, BestTime, TimeSource, best_time
 
 UNKNOWN_CHILD = "unknown child"
 """Reason of quarantine when a movement's child is not in the store, as after a restore from an older backup."""
-
-_CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +34,8 @@ def known_children(conn: Connection, records: Iterable[AttendanceRecord]) -> fro
     """Return those of the children in the records' movements who are on the roster."""
     asked = sorted({record.body.child for record in records if isinstance(record.body, Moved)})
     known: set[str] = set()
-    for start in range(0, len(asked), _CHUNK):
-        known.update(conn.execute(select(child.c.id).where(child.c.id.in_(asked[start : start + _CHUNK]))).scalars())
+    for some in chunks(asked):
+        known.update(conn.execute(select(child.c.id).where(child.c.id.in_(some))).scalars())
     return frozenset(known)
 
 

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, or_, select
+from sqlalchemy import Connection, Row, and_, select
 
 from attendance.clock import JST, from_ms, local_day, to_ms
 from attendance.kana import kana_key
 from attendance.presence import Movement, Presence, fold, in_order
 from attendance.records import Direction
 from attendance.roster import Animal, Colour, Mark
+from server.enrolled import lasts_on
+from server.store.chunks import chunks
 from server.store.tables import absence, child, enrolment, movement, site, unknown_card
 from server.timeline import TimeSource
-
-_CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,7 @@ def expected_children(conn: Connection, site_id: str, day: date) -> set[str]:
         .outerjoin(absence, and_(absence.c.child_id == enrolment.c.child_id, absence.c.day == day))
         .where(
             enrolment.c.site_id == site_id,
-            enrolment.c.from_day <= day,
-            or_(enrolment.c.until_day.is_(None), enrolment.c.until_day >= day),
+            lasts_on(day),
             absence.c.child_id.is_(None),
         )
     )
@@ -122,11 +121,9 @@ def _movement(row: Row[Any]) -> Movement:
 
 
 def _people(conn: Connection, ids: Iterable[str]) -> dict[str, Person]:
-    wanted = sorted(ids)
     people = {}
-    for start in range(0, len(wanted), _CHUNK):
-        rows = conn.execute(select(child).where(child.c.id.in_(wanted[start : start + _CHUNK])))
-        for row in rows:
+    for some in chunks(sorted(ids)):
+        for row in conn.execute(select(child).where(child.c.id.in_(some))):
             mark = Mark(Animal(row.animal), Colour(row.colour))
             people[row.id] = Person(child=row.id, name=row.name, kana=row.kana, mark=mark)
     return people

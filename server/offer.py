@@ -4,7 +4,7 @@ What is wanted follows from the entries that are really here, so a server restor
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, insert, or_, select, update
@@ -14,6 +14,7 @@ from attendance.records import Head
 from attendance.wire import Health, KioskNow, OfferRequest, OfferResponse, Want
 from server.derive import find_anchor, retime
 from server.roster_state import presence_version, roster_version
+from server.store.chunks import chunks
 from server.store.tables import anchor, entry, journal_session, kiosk
 from server.timeline import Anchor, Change, compare, is_possible
 
@@ -24,7 +25,8 @@ MAX_BATCH = 500
 _APP_LENGTH = 40
 _TROUBLE_LENGTH = 500
 _BOOT_LENGTH = 36
-_CHUNK = 200
+_MOST_HEADS = 200
+"""In one statement: SQLite bounds how deep an OR of them may be."""
 
 
 def answer(conn: Connection, sender: Row[Any], request: OfferRequest, now_ms: int) -> OfferResponse:
@@ -101,7 +103,7 @@ def wanted(conn: Connection, heads: tuple[Head, ...]) -> tuple[Want, ...]:
 def _held(conn: Connection, heads: Sequence[Head]) -> dict[str, Head]:
     """Return the last entry held of each offered session of which there is one."""
     held: dict[str, Head] = {}
-    for chunk in _chunks(heads):
+    for chunk in chunks(heads, _MOST_HEADS):
         these = journal_session.c.session.in_([head.session for head in chunk])
         columns = (journal_session.c.session, journal_session.c.through, journal_session.c.hash)
         held.update({row.session: Head(*row) for row in conn.execute(select(*columns).where(these))})
@@ -111,13 +113,9 @@ def _held(conn: Connection, heads: Sequence[Head]) -> dict[str, Head]:
 def _hashes(conn: Connection, heads: Sequence[Head]) -> dict[tuple[str, int], str]:
     """Return the hashes held at the places of heads; asked for only of a kiosk whose disk was rolled back."""
     hashes: dict[tuple[str, int], str] = {}
-    for chunk in _chunks(heads):
+    for chunk in chunks(heads, _MOST_HEADS):
         # SQLite reads the whole table for (session, seq) IN (...); for these it uses the index.
         these = or_(*(and_(entry.c.session == head.session, entry.c.seq == head.seq) for head in chunk))
         asked = select(entry.c.session, entry.c.seq, entry.c.hash).where(these)
         hashes.update({(row.session, row.seq): row.hash for row in conn.execute(asked)})
     return hashes
-
-
-def _chunks(heads: Sequence[Head]) -> Iterator[Sequence[Head]]:
-    return (heads[start : start + _CHUNK] for start in range(0, len(heads), _CHUNK))

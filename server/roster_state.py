@@ -8,7 +8,7 @@ not take what it was given before for what it is to have now.
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, or_, select
+from sqlalchemy import Connection, Row, func, select
 
 from attendance.clock import day_bounds, to_ms
 from attendance.names import kiosk_key, seal
@@ -16,6 +16,7 @@ from attendance.policy import Policy, WayMode
 from attendance.records import Head
 from attendance.roster import Animal, Colour, DisplayName, Holder, Mark
 from attendance.wire import PresencePart, RosterPart
+from server.enrolled import lasts_on
 from server.headcount import movements_of_day
 from server.store.tables import card, child, enrolment, journal_session, kiosk, movement, site
 
@@ -56,8 +57,7 @@ def roster_part(conn: Connection, for_kiosk: Row[Any], day: date, master: bytes)
         select(enrolment.c.child_id)
         .where(
             enrolment.c.site_id == for_kiosk.site_id,
-            enrolment.c.from_day <= day,
-            or_(enrolment.c.until_day.is_(None), enrolment.c.until_day >= day),
+            lasts_on(day),
         )
         .distinct()
         .scalar_subquery()

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 from datetime import date
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, select
 
 from attendance.kana import kana_key
+from server.enrolled import not_over
 from server.store.tables import child, enrolment, guardian, guardianship, site
 
 
@@ -24,7 +25,6 @@ class SuspendedAddress:
 
 def suspended_addresses(conn: Connection, today: date) -> list[SuspendedAddress]:
     """Return the suspended addresses of children enrolled now or later, by site and kana."""
-    not_over = or_(enrolment.c.until_day.is_(None), enrolment.c.until_day >= today)
     rows = conn.execute(
         select(
             guardian.c.id,
@@ -40,7 +40,7 @@ def suspended_addresses(conn: Connection, today: date) -> list[SuspendedAddress]
         .join(child, child.c.id == guardianship.c.child_id)
         .join(enrolment, enrolment.c.child_id == child.c.id)
         .join(site, site.c.id == enrolment.c.site_id)
-        .where(guardian.c.suspended_at_ms.is_not(None), guardian.c.consented_at_ms.is_not(None), not_over)
+        .where(guardian.c.suspended_at_ms.is_not(None), guardian.c.consented_at_ms.is_not(None), not_over(today))
         .distinct()
     )
     return [

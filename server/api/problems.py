@@ -60,7 +60,7 @@ def _problem_of(error: Exception) -> Response:
         case EnrolmentRefused():
             return problem(ErrorCode.CODE_REFUSED, "the code is not valid; ask the office for a new one")
         case StoreError():
-            log.error("store cannot be used: %s", error)
+            log.error("store unusable reason=%s", error)
             return problem(ErrorCode.BUSY, "the database cannot be used now", retry_after_s=RETRY_AFTER_S)
         case RequestEntityTooLarge():
             return problem(ErrorCode.TOO_LARGE, "send fewer entries at once")

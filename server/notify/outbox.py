@@ -1,6 +1,6 @@
 """The outbox: deliveries are queued in the transaction of the movement they tell of, so none is lost or doubled."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from itertools import pairwise
 from typing import Any
@@ -9,13 +9,13 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from attendance.presence import SAME_MOVEMENT_MS, Movement, in_order, repeats
 from attendance.records import Direction
+from server.store.chunks import chunks
 from server.store.ids import new_id
 from server.store.tables import delivery, guardian, guardianship, movement, site
 
 MAIL = "mail"
 MOVED = "moved"
 UNDONE = "undone"
-_CHUNK = 500
 _Day = tuple[str, str, date]
 """Child, site and day."""
 
@@ -74,7 +74,7 @@ def queue_undone(conn: Connection, movement_id: str, now_ms: int) -> int:
 def _standing(conn: Connection, movement_ids: Sequence[str]) -> list[Row[Any]]:
     """Return the movements that were not taken back, in the order asked for."""
     found: dict[str, Row[Any]] = {}
-    for some in _chunks(movement_ids):
+    for some in chunks(movement_ids):
         asked = (
             select(movement, site.c.undo_s)
             .join(site, site.c.id == movement.c.site_id)
@@ -87,7 +87,7 @@ def _standing(conn: Connection, movement_ids: Sequence[str]) -> list[Row[Any]]:
 def _consenting(conn: Connection, children: Iterable[str]) -> dict[str, list[str]]:
     """Return the guardians who want notices, by child; children without any are left out."""
     found: dict[str, list[str]] = {}
-    for some in _chunks(sorted(children)):
+    for some in chunks(sorted(children)):
         asked = (
             select(guardianship.c.child_id, guardian.c.id)
             .join(guardian, guardian.c.id == guardianship.c.guardian_id)
@@ -112,7 +112,7 @@ def _reads(conn: Connection, moved: Iterable[Row[Any]]) -> dict[_Day, list[Movem
     wanted = {_day_of(row) for row in moved}
     found: dict[_Day, list[Movement]] = {each: [] for each in wanted}
     for site_id, day in sorted({(site_id, day) for _, site_id, day in wanted}):
-        for some in _chunks(sorted(child for child, *rest in wanted if rest == [site_id, day])):
+        for some in chunks(sorted(child for child, *rest in wanted if rest == [site_id, day])):
             asked = select(movement).where(
                 movement.c.child_id.in_(some),
                 movement.c.day == day,
@@ -128,7 +128,7 @@ def _reads(conn: Connection, moved: Iterable[Row[Any]]) -> dict[_Day, list[Movem
 def _told(conn: Connection, movement_ids: Iterable[str]) -> dict[str, set[str]]:
     """Return who has a notice of which movement."""
     found: dict[str, set[str]] = {}
-    for some in _chunks(sorted(movement_ids)):
+    for some in chunks(sorted(movement_ids)):
         asked = select(delivery.c.movement_id, delivery.c.guardian_id).where(
             delivery.c.movement_id.in_(some), delivery.c.topic == MOVED
         )
@@ -155,12 +155,6 @@ def _row(movement_id: str, guardian_id: str, topic: str, *, now_ms: int, due_at_
         "queued_at_ms": now_ms,
         "due_at_ms": due_at_ms,
     }
-
-
-def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Yield parts that fit into one statement."""
-    for start in range(0, len(ids), _CHUNK):
-        yield ids[start : start + _CHUNK]
 
 
 def _other_reads(conn: Connection, moved: Row[Any]) -> Sequence[str]:

@@ -11,13 +11,14 @@ from attendance.clock import JST, day_bounds, from_ms, local_day, to_ms
 from attendance.kana import kana_key
 from attendance.presence import Movement, fold
 from server.doors import SILENT_MS
+from server.enrolled import lasts_on
 from server.headcount import movements_of_day
 from server.reports.figures import Figures, extended_children, figures
+from server.store.chunks import chunks
 from server.store.tables import child, enrolment, kiosk, movement, site, unit, unknown_card
 from server.timeline import TimeSource
 
 FIRST_DAY = date(2000, 1, 1)
-_CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,22 +145,18 @@ def _lines(
 
 
 def _children(conn: Connection, ids: Sequence[str]) -> list[Row[Any]]:
-    return [
-        row
-        for start in range(0, len(ids), _CHUNK)
-        for row in conn.execute(select(child).where(child.c.id.in_(ids[start : start + _CHUNK])))
-    ]
+    return [row for some in chunks(ids) for row in conn.execute(select(child).where(child.c.id.in_(some)))]
 
 
 def _units(conn: Connection, site_id: str, day: date) -> dict[str, str]:
     """Return the unit of each child that is in one on a day; the later enrolment counts."""
     rows = conn.execute(
-        select(enrolment.c.child_id, enrolment.c.until_day, unit.c.name)
+        select(enrolment.c.child_id, unit.c.name)
         .outerjoin(unit, unit.c.id == enrolment.c.unit_id)
-        .where(enrolment.c.site_id == site_id, enrolment.c.from_day <= day)
+        .where(enrolment.c.site_id == site_id, lasts_on(day))
         .order_by(enrolment.c.from_day)
     )
-    return {row.child_id: row.name or "" for row in rows if row.until_day is None or row.until_day >= day}
+    return {row.child_id: row.name or "" for row in rows}
 
 
 def _unsettled(conn: Connection, site_id: str, day: date) -> frozenset[str]:

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, Table, delete, insert, select, update
 
 from attendance.catalogue import Catalogue
 from attendance.clock import day_bounds, from_ms, local_day, to_ms
 from attendance.roster import Animal, Colour, Mark, all_marks
 from server.cards import issue, tell_kiosks
+from server.enrolled import not_over
 from server.errors import RosterRefused
 from server.roster.cells import same_name
 from server.roster.check import RosterGuardian, RosterRow
@@ -159,14 +160,13 @@ class _Marks:
 
 def _enrolled(conn: Connection, site_id: str, today: date) -> set[str]:
     """Return who is enrolled at a site, now or later."""
-    not_over = or_(enrolment.c.until_day.is_(None), enrolment.c.until_day >= today)
-    return set(conn.execute(select(enrolment.c.child_id).where(enrolment.c.site_id == site_id, not_over)).scalars())
+    here = select(enrolment.c.child_id).where(enrolment.c.site_id == site_id, not_over(today))
+    return set(conn.execute(here).scalars())
 
 
 def _is_elsewhere(conn: Connection, child_id: str, site_id: str, today: date) -> bool:
-    not_over = or_(enrolment.c.until_day.is_(None), enrolment.c.until_day >= today)
     there = (enrolment.c.child_id == child_id) & (enrolment.c.site_id != site_id)
-    return conn.execute(select(enrolment.c.id).where(there, not_over).limit(1)).first() is not None
+    return conn.execute(select(enrolment.c.id).where(there, not_over(today)).limit(1)).first() is not None
 
 
 def _put_child(conn: Connection, before: Row[Any] | None, row: RosterRow, marks: _Marks) -> tuple[str, list[str]]:
