@@ -36,8 +36,8 @@ log = logging.getLogger(__name__)
 FIRST_BACKOFF_S = 1.0
 LONGEST_BACKOFF_S = 60.0
 ALL_HEADS_S = 300.0
-"""How often sessions are offered of which the server is known to hold everything: a year has hundreds of them, and only
-a server that came back from a backup wants any."""
+"""How often all sessions are offered to the server, also those it holds whole: a year has hundreds of them, and only a
+server that was restored from a backup wants any of them again."""
 CONTACT_S = 10.0
 """How often the cache is told that the server answers; more often would only wear out the memory card, since the door
 waits three times as long before it says that the server is away."""
@@ -47,7 +47,7 @@ LOOK_S = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """How one step went, and what to do next; true when there is more to do at once."""
+    """What to do after one step; true when there is more to send at once."""
 
     again: bool
     wait_s: float
@@ -75,7 +75,7 @@ class Sync:
         interval_s: float,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        """`door` gives the door's last word; `jitter` a share from 0 to 1, so that kiosks come back one by one."""
+        """`door` returns the door's last report; `jitter` a share from 0 to 1, so that kiosks come back one by one."""
         self._journal = journal
         self._cache = cache
         self._server = server
@@ -252,7 +252,8 @@ class Sync:
 def run_forever(settings: KioskSettings) -> None:
     """Keep kiosk and server in step until SIGTERM or SIGINT. Raises: NotEnrolled, CacheError, SystemExit."""
     with ExitStack() as stack:
-        signal.signal(signal.SIGTERM, _stop)
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, _stop)
         identity, key = load_identity(settings.data_dir), load_key(settings.data_dir)
         boot, clock, session = boot_id(), KioskClock(), stack.enter_context(requests.Session())
         if settings.server_url:

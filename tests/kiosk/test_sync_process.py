@@ -55,8 +55,8 @@ def held_of(server: ModelServer, session: str) -> int:
     return len(server.ledger.sessions.get(session, []))
 
 
-def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
-    process.send_signal(signal.SIGTERM)
+def ended(process: subprocess.Popen[str], how: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
+    process.send_signal(how)
     _, said = process.communicate(timeout=PATIENCE_S)
     return process.returncode, said
 
@@ -77,12 +77,13 @@ def test_a_tap_goes_at_once_although_the_next_question_is_a_minute_away(server: 
     assert (tmp_path / "run" / "names.key").read_bytes() == NAMES_KEY
 
 
-def test_it_ends_while_it_waits_for_an_answer(server: ModelServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_while_it_waits_for_an_answer(server: ModelServer, tmp_path: Path, how: signal.Signals) -> None:
     enrol_here(tmp_path, server)
     server.always = Canned(delay_s=5.0)
     with sync_process(tmp_path, server.url) as process:
         wait_until(lambda: len(server.requests) > 0)
-        code, said = ended(process)
+        code, said = ended(process, how)
     assert code == 0, said
     assert "Traceback" not in said
 
