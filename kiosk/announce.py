@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class Display(Protocol):
-    """What shows answers and the door's state; both return at once."""
+    """Shows answers and the door's status; both methods return at once."""
 
     def show(self, answer: Answer) -> None:
         """Show an answer. Thread: any."""

@@ -1,4 +1,4 @@
-"""What the door answers a child: the value between the door (steps 2 to 6) and screen and signals (step 7)."""
+"""What the door answers a child: the value that the door (steps 2 to 6) hands to screen and signals (step 7)."""
 
 from dataclasses import dataclass
 from enum import StrEnum

@@ -34,11 +34,11 @@ class Question:
 
 
 Behind = Undoable | Question
-"""What a press is about."""
+"""What a press acts on."""
 
 
 class Buttons:
-    """What is behind the buttons of the newest answers, by the answer's id."""
+    """What the buttons of the newest answers act on, by the answer's id."""
 
     def __init__(self) -> None:
         self._by_answer: dict[int, Behind] = {}

@@ -15,11 +15,11 @@ from kiosk.reading import ReaderThread
 log = logging.getLogger(__name__)
 
 WAITING_MAX = 64
-"""Reads that wait while the disk is slow; a reader then waits too, and a camera drops frames instead."""
+"""How many reads may wait for a slow disk. When as many do, the readers wait too; a camera then drops frames."""
 TICK_S = 1.0
 _FULL_S = 0.2
 _JOIN_S = 1.3
-"""A driver's own promise to end after `close`, and a little."""
+"""A driver ends within a second of `close`; this is a little more."""
 
 
 class Consumer:

@@ -56,7 +56,7 @@ Outcome = Record | Repeat | Ask | Refuse
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What is decided by: the site's policy, and how long the kiosk has been alone."""
+    """What a decision rests on beside the child's day: the site's policy, and how long the server is out of reach."""
 
     policy: Policy
     alone_s: float | None

@@ -32,7 +32,7 @@ from kiosk.today import Now, Today, best_now
 log = logging.getLogger(__name__)
 
 CONNECTED_S = 30.0
-"""Without an answer from the server for this long, the screen says so."""
+"""Without an answer from the server for this long, the screen says that there is no connection."""
 PRESS_GRACE_NS = 1_000_000_000
 """A press at the last moment takes a while to arrive."""
 _NS_IN_S = 1_000_000_000
@@ -90,7 +90,7 @@ class Door:
                 log.debug("tick failed reason=%r", error.reason)
 
     def status(self, readers_down: Sequence[str]) -> DoorStatus:
-        """Return how the door is, for staff; what cannot be known is told as the worse."""
+        """Return how the door is, for staff; what cannot be read counts as broken or not connected."""
         with self._lock:
             present, unsent, connected, broken = 0, 0, False, self._journal.problem is not None
             try:

@@ -1,7 +1,7 @@
-"""The door's word to the sync process, and so to staff far from the door: a small file in the runtime folder.
+"""The door's status for the sync process, which sends it to the server: a small file in the runtime folder.
 
-The door tells it as it tells the screen, through a `Display`. A door that has not written for a while is
-silent, which is a fault of its own.
+The door writes it each second, through a `Display` as for the screen. A file that grows old means that the door hangs
+or does not run, which is reported as a problem of its own.
 """
 
 import logging
@@ -18,7 +18,7 @@ FILE_NAME = "door.json"
 SILENT_S = 10.0
 """The door writes each second."""
 STARTING_S = 30.0
-"""What a small machine takes to start the door; nobody is told of a silent door before."""
+"""How long a small machine takes to start the door; until then it is not called silent."""
 _NS = 1_000_000_000
 READER_DOWN = "down"
 DOOR_SILENT = "door_silent"
@@ -37,14 +37,17 @@ class DoorReport(msgspec.Struct, frozen=True):
         return dict.fromkeys(self.readers_down, READER_DOWN)
 
     def problems(self, now_boot_ns: int, since_boot_ns: int) -> tuple[str, ...]:
-        """Return the codes of what is wrong with the door, as the server is told; `since` we have been listening."""
+        """Return the codes of what is wrong with the door, as the server is told them.
+
+        `since_boot_ns` is when the caller began to look: a door that is only starting is not called silent.
+        """
         silent_from_ns = max(self.boot_ns + SILENT_S * _NS, since_boot_ns + STARTING_S * _NS)
         silent = now_boot_ns > silent_from_ns
         return ((DOOR_SILENT,) if silent else ()) + ((JOURNAL_BROKEN,) if self.broken else ())
 
 
 NO_REPORT = DoorReport(boot_ns=-(10**18), readers_down=(), broken=False)
-"""Of a door that has not run since the machine started; it is silent."""
+"""Stands for a door that has not run since the machine started; it counts as silent."""
 
 
 class ReportingDisplay:
@@ -74,7 +77,7 @@ class ReportingDisplay:
 
 
 def read_report(runtime_dir: Path) -> DoorReport:
-    """Return the door's last word; `NO_REPORT` when there is none that can be read."""
+    """Return the door's last report; `NO_REPORT` when there is none that can be read."""
     try:
         return msgspec.json.decode((runtime_dir / FILE_NAME).read_bytes(), type=DoorReport)
     except (OSError, msgspec.DecodeError):

@@ -82,7 +82,7 @@ class Journal:
 
     @property
     def boot(self) -> str:
-        """The boot whose records `records_of_boot` tells."""
+        """The boot whose records `records_of_boot` returns."""
         return self._boot
 
     def append(self, body: Body) -> AttendanceRecord:
@@ -246,7 +246,7 @@ class JournalReader:
             return None if row is None else str(row[0])
 
     def change(self) -> tuple[object, ...]:
-        """Return a value that is another one once the door has written; costs microseconds. Raises: JournalError."""
+        """Return a value that differs after each write of the door; costs microseconds. Raises: JournalError."""
         with self._reading() as db:
             return self._file, None if db is None else db.execute("PRAGMA data_version").fetchone()[0]
 

@@ -1,4 +1,4 @@
-"""A thread a reader: opens it, passes on what it reads, and opens it again when lost (steps 1 and 2 of the line)."""
+"""One thread for each reader: opens it, passes on its reads, and opens it again when it is lost (steps 1 and 2)."""
 
 import logging
 import math
@@ -14,7 +14,7 @@ from kiosk.faults import where
 log = logging.getLogger(__name__)
 
 OPENING_S = 10.0
-"""A camera takes a second or two to open; until then it is not told to staff as one that does not work."""
+"""A camera takes a second or two to open; only after this long is a reader that has not opened reported to staff."""
 
 
 class ReaderThread:

@@ -83,7 +83,8 @@ def run(settings: KioskSettings, announce_url: Callable[[str], None]) -> None:
 @contextmanager
 def until_told() -> Iterator[Callable[[], object]]:
     """Yield a function that returns once SIGTERM or SIGINT has come since the context began. Thread: the main one."""
-    # Python's own handlers run late: a thread that just begins to wait for a lock sleeps on, for ever. A byte wakes it.
+    # A Python handler runs between two steps of the main thread: one that is about to wait for a lock sleeps on, and
+    # the handler with it. The byte that the interpreter writes to this socket is there whenever it is looked for.
     hearing, telling = socket.socketpair()
     with hearing, telling:
         telling.setblocking(False)  # noqa: FBT003 - its signature

@@ -68,7 +68,7 @@ def kernel_discipline() -> Discipline | None:
 
 
 class KioskClock:
-    """The machine's clocks with the trust they deserve. A `Clock`; `root` is where /sys and /var are looked for."""
+    """A `Clock` that also says what its wall clock rests on; `root` is the folder that holds /sys and /var."""
 
     def __init__(self, root: Path = Path("/")) -> None:
         self._rtc = root / "sys/class/rtc/rtc0"
@@ -120,7 +120,7 @@ class StepWatch:
         self._offset_ms = _offset_ms(first)
 
     def look(self, reading: ClockReading) -> ClockStepped | None:
-        """Return the step since the last look, or None; a step is told again until it is `settle`d."""
+        """Return the step since the last look, or None; a step is returned again until `settle` is called with it."""
         step_ms = _offset_ms(reading) - self._offset_ms
         if abs(step_ms) > STEP_MS:
             return ClockStepped(step_ms=step_ms)
@@ -128,7 +128,7 @@ class StepWatch:
         return None
 
     def settle(self, step: ClockStepped) -> None:
-        """Take a step as recorded."""
+        """Note that a step was recorded: from now on it is no step any more."""
         self._offset_ms += step.step_ms
 
 

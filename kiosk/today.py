@@ -52,7 +52,7 @@ class State:
     this_boot: bool
     """The last movement was made at this kiosk since it booted, so its distance from now is exact."""
     certain: bool
-    """It surely was today: what is known from before this boot may be yesterday's while the day is not certain."""
+    """It was today for sure; while the kiosk is not certain of the day, what is from before this boot may be older."""
 
 
 @dataclass(frozen=True, slots=True)
