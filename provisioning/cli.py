@@ -28,11 +28,19 @@ class _Commands(click.Group):
         return [*super().list_commands(ctx), "demo"]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name != "demo" or find_spec("aiosmtpd") is None:
+        if cmd_name != "demo":
             return super().get_command(ctx, cmd_name)
+        if find_spec("aiosmtpd") is None:
+            return _demo_is_missing
         from provisioning.demo.command import demo
 
         return demo
+
+
+@click.command("demo", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+def _demo_is_missing() -> None:
+    """A day at a site on this computer; needs the extra `demo`."""
+    raise click.ClickException(catalogues()[language_of(os.environ)].text("demo.missing"))
 
 
 @click.group(cls=_Commands, help="From box to door.")
