@@ -64,7 +64,7 @@ class Store:
     def version(self) -> str:
         """Return a text that differs from the one before when there was a commit in between. Cheap.
 
-        On PostgreSQL it may also differ when nothing was committed.
+        On PostgreSQL it may also differ when nothing was committed. Raises: StoreError.
         """
         with self._watching, self._mended():
             if not self._sqlite:
@@ -73,7 +73,12 @@ class Store:
             if self._watch is None:
                 # data_version tells of changes by other connections, so this one is kept and never writes.
                 self._watch = self._engine.connect()
-            return str(_pragma(self._watch, "data_version"))
+            try:
+                return str(_pragma(self._watch, "data_version"))
+            except sqlite3.Error as error:  # raised past SQLAlchemy, which converts all others
+                self._watch.invalidate()
+                self._close_watch()
+                raise StoreError(f"{_location(self._engine.url)}: {_advice(str(error))}") from error
 
     def lock_migrations(self, conn: Connection) -> None:
         """Let only one process at a time past this point, until the transaction ends."""
@@ -83,10 +88,13 @@ class Store:
     def close(self) -> None:
         """Close every connection; the store is not usable afterwards."""
         with self._watching:
-            if self._watch is not None:
-                self._watch.close()
-                self._watch = None
+            self._close_watch()
         self._engine.dispose()
+
+    def _close_watch(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
 
     @contextmanager
     def _mended(self) -> Iterator[None]:

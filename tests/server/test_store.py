@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import insert, select, text
@@ -80,6 +81,16 @@ def test_the_version_tells_of_commits_by_another_store(store: Store, store_url: 
     make.site(other)
     other.close()
     assert store.version() != first
+
+
+def test_a_version_that_cannot_be_read_is_told_and_read_again_afterwards(store: Store) -> None:
+    store.version()
+    assert store._watch is not None
+    broken: Any = store._watch.connection.driver_connection
+    broken.close()
+    with pytest.raises(StoreError, match="cannot be used"):
+        store.version()
+    assert store.version()
 
 
 def test_a_row_that_refers_to_nothing_is_refused(store: Store) -> None:
