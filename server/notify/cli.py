@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from attendance.clock import Clock, SystemClock
+from attendance.logs import log_to_stderr
 from server.catalogues import catalogues
 from server.config import ServerSettings, SmtpSettings, pass_settings
 from server.errors import StoreError
@@ -28,6 +29,7 @@ FAULT_S = 5.0
 @pass_settings
 def dispatch(settings: ServerSettings, *, once: bool) -> None:
     """Send queued notices until stopped; with --once, only those that are due now."""
+    log_to_stderr(quiet=("alembic",))
     password = _password(settings.smtp)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -71,6 +71,10 @@ def test_once_it_sends_what_is_due_and_ends(store: Store, store_url: str) -> Non
         _, complaints = process.communicate(timeout=60)
     assert process.returncode == 0, complaints
     assert len(postbox.taken) == 1
+    (line,) = complaints.decode().splitlines()
+    (sent,) = make.rows(store, delivery)
+    assert line.startswith("at=20")
+    assert line.endswith(f"level=INFO logger=server.notify.dispatcher delivery settled id={sent.id} result=sent")
 
 
 def test_a_password_file_that_is_not_there_is_told(store: Store, store_url: str, tmp_path: Path) -> None:
