@@ -1,6 +1,6 @@
 """What follows from journal entries: movements, undo, unknown cards, and the notices queued for them (within step 11).
 
-Derived rows can be made again from the entries at any time, so times may be found anew when an anchor comes.
+Derived rows can be made again from the entries at any time, so times are recomputed when a better anchor comes.
 """
 
 from collections.abc import Iterable, Sequence
@@ -78,7 +78,7 @@ def lend_anchor(conn: Connection, boot: str, *, of: str, to: str) -> None:
 
 
 def retime(conn: Connection, kiosk_id: str, boot: str, found: Anchor) -> int:
-    """Find the times of a boot's movements anew by an anchor; return how many changed. Those set by staff stay."""
+    """Recompute the times of a boot's movements from an anchor, except those set by staff; return how many changed."""
     rows = conn.execute(
         select(movement.c.id, movement.c.at_ms, movement.c.at_source, movement.c.at_err_ms).where(
             movement.c.boot == boot, movement.c.kiosk_id == kiosk_id, movement.c.at_source != TimeSource.STAFF

@@ -24,7 +24,7 @@ _MAX_REASON = 200
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an entry must stand."""
+    """The place in a journal that the next entry must claim."""
 
     session: str
     seq: int
@@ -40,13 +40,13 @@ class Quarantined:
 
 
 def storable(stored: JournalLine) -> JournalLine:
-    """Return a line as any database takes it: without NUL, and with a hash that is one."""
+    """Return a line that any database can store: NUL escaped, and a malformed hash replaced by the line's own."""
     line = stored.line.replace("\0", "\\u0000")
     return JournalLine(line=line, hash=stored.hash if _HASH.fullmatch(stored.hash) else line_hash(line))
 
 
 def understand(stored: JournalLine, place: Place) -> AttendanceRecord | Quarantined:
-    """Return the record of a line that stands where it must."""
+    """Return the record of a line, or why it cannot be the next entry at this place."""
     try:
         record = read_line(stored)
     except WireError as error:
@@ -63,7 +63,7 @@ def understand(stored: JournalLine, place: Place) -> AttendanceRecord | Quaranti
 
 
 def prev_of(stored: JournalLine) -> str | None:
-    """Return the hash of the entry that a line says it follows, whatever its kind; None when it says nothing."""
+    """Return the hash of the entry before, as a line of any kind states it; None when it states none."""
     try:
         return _link.decode(stored.line).prev
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
@@ -81,7 +81,7 @@ def _with_good_ids(record: AttendanceRecord) -> AttendanceRecord | Quarantined:
 
 
 class _Link(msgspec.Struct):
-    """What a line of any version has."""
+    """The one field that lines of every version have."""
 
     prev: str
 

@@ -32,8 +32,8 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
-    """A child who came or left today."""
+class Attendee:
+    """A child who came today, and is present or has left."""
 
     person: Person
     since_ms: int
@@ -63,9 +63,9 @@ class Headcount:
     """One look at a site's day; people are sorted by kana."""
 
     day: date
-    present: tuple[Moved, ...]
+    present: tuple[Attendee, ...]
     expected: tuple[Expected, ...]
-    left: tuple[Moved, ...]
+    left: tuple[Attendee, ...]
     unknown_cards: tuple[UnknownCardSeen, ...]
 
 
@@ -83,14 +83,14 @@ def headcount(conn: Connection, site_id: str, at_ms: int) -> Headcount:
     unsettled = {(row.child_id, row.at_ms) for row in rows if row.at_source == TimeSource.UNSETTLED}
     expected = expected_children(conn, site_id, day)
     people = _people(conn, folded.keys() | expected)
-    moved = [(_moved(people[each.child], each, unsettled), each.present) for each in folded.values()]
+    came = [(_attendee(people[each.child], each, unsettled), each.present) for each in folded.values()]
     late = at_ms >= to_ms(datetime.combine(day, time.fromisoformat(the_site.expected_by), JST))
     not_here = [Expected(people[each], late) for each in expected - folded.keys()]
     return Headcount(
         day=day,
-        present=_by_kana(each for each, present in moved if present),
+        present=_by_kana(each for each, present in came if present),
         expected=tuple(sorted(not_here, key=lambda each: _kana(each.person))),
-        left=_by_kana(each for each, present in moved if not present),
+        left=_by_kana(each for each, present in came if not present),
         unknown_cards=_unknown_cards(conn, site_id, day),
     )
 
@@ -129,13 +129,13 @@ def _people(conn: Connection, ids: Iterable[str]) -> dict[str, Person]:
     return people
 
 
-def _moved(person: Person, presence: Presence, unsettled: set[tuple[str, int]]) -> Moved:
+def _attendee(person: Person, presence: Presence, unsettled: set[tuple[str, int]]) -> Attendee:
     settled = (person.child, presence.since_ms) not in unsettled
-    return Moved(person=person, since_ms=presence.since_ms, settled=settled)
+    return Attendee(person=person, since_ms=presence.since_ms, settled=settled)
 
 
-def _by_kana(moved: Iterable[Moved]) -> tuple[Moved, ...]:
-    return tuple(sorted(moved, key=lambda each: _kana(each.person)))
+def _by_kana(attendees: Iterable[Attendee]) -> tuple[Attendee, ...]:
+    return tuple(sorted(attendees, key=lambda each: _kana(each.person)))
 
 
 def _kana(person: Person) -> tuple[object, ...]:

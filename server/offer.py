@@ -1,4 +1,4 @@
-"""An offer from a kiosk: what it holds and how it is, against what the server holds (before step 11).
+"""The answer to a kiosk's offer: its journal compared with what the server holds, its health and clock (step 10).
 
 What is wanted follows from the entries that are really here, so a server restored from a backup simply asks again.
 """
@@ -30,7 +30,7 @@ _MOST_HEADS = 200
 
 
 def answer(conn: Connection, sender: Row[Any], request: OfferRequest, now_ms: int) -> OfferResponse:
-    """Note how a kiosk is and what its clock says, and return what the server lacks of it."""
+    """Record a kiosk's health and clock, and return which of its entries the server lacks."""
     _note(conn, sender, request.health, now_ms)
     _set_anchor(conn, sender.id, request.now, now_ms)
     day = local_day(from_ms(now_ms))
@@ -84,9 +84,10 @@ def _set_anchor(conn: Connection, kiosk_id: str, now: KioskNow, now_ms: int) -> 
 
 
 def wanted(conn: Connection, heads: tuple[Head, ...]) -> tuple[Want, ...]:
-    """Return where each session goes on that is not held up to its offered head, or held with another hash there.
+    """Return what to ask for: of each offered session, the entries after those held.
 
-    The kiosk counts as acknowledged what is not wanted, so whatever is lacking is wanted, whoever offers it.
+    Where the hash at the offered head differs, that entry is asked for, and the ledger finds the conflict. What is not
+    asked for counts as acknowledged on the kiosk, so whatever is lacking is asked for, whoever offers it.
     """
     held = _held(conn, heads)
     inside = _hashes(conn, [head for head in heads if head.session in held and head.seq < held[head.session].seq])
@@ -111,7 +112,7 @@ def _held(conn: Connection, heads: Sequence[Head]) -> dict[str, Head]:
 
 
 def _hashes(conn: Connection, heads: Sequence[Head]) -> dict[tuple[str, int], str]:
-    """Return the hashes held at the places of heads; asked for only of a kiosk whose disk was rolled back."""
+    """Return the hashes held at offered heads inside longer sessions, as a kiosk has whose disk was rolled back."""
     hashes: dict[tuple[str, int], str] = {}
     for chunk in chunks(heads, _MOST_HEADS):
         # SQLite reads the whole table for (session, seq) IN (...); for these it uses the index.

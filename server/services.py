@@ -1,4 +1,4 @@
-"""What every view of the server works with: settings, store, clock and secrets, bound to the Flask app."""
+"""What every view needs: settings, store, clock and secrets, bound to the Flask app."""
 
 from dataclasses import dataclass
 from typing import cast

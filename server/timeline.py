@@ -58,9 +58,9 @@ class Change(StrEnum):
 
     NONE = auto()
     REFRESHES = auto()
-    """It is as good and newer; times already found stay."""
+    """It is as good and newer; times already computed stay."""
     CORRECTS = auto()
-    """It proves the one held wrong beyond its bound; times found by it are found again."""
+    """It proves the one held wrong beyond its bound; times computed from that are recomputed."""
 
 
 def is_possible(at: ClockReading) -> bool:

@@ -1,4 +1,4 @@
-"""The store: one database behind two doors, `read` and `write`; every trick of a dialect is in this file.
+"""The store: one database, used through `read` and `write`; all that differs between SQLite and PostgreSQL is here.
 
 On SQLite one writer at a time holds both the in-process lock and BEGIN IMMEDIATE, so a transaction never fails half
 way because another began to write; readers go on beside it (WAL).

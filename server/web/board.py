@@ -1,4 +1,4 @@
-"""What a screen shows of a headcount, by the clock on the site's wall."""
+"""What the staff screen shows of a headcount, with times as the clock on the wall shows them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row
 from attendance.clock import JST, from_ms
 from attendance.roster import Mark
 from server.doors import Door, doors
-from server.headcount import Expected, Moved, headcount
+from server.headcount import Attendee, Expected, headcount
 from server.web.trouble import Trouble, troubles
 
 NEW_MS = 60_000
@@ -100,7 +100,7 @@ def hh_mm(at_ms: int) -> str:
     return from_ms(at_ms).astimezone(JST).strftime("%H:%M")
 
 
-def _here(moved: Iterable[Moved], at_ms: int) -> tuple[Here, ...]:
+def _here(attendees: Iterable[Attendee], at_ms: int) -> tuple[Here, ...]:
     return tuple(
         Here(
             child=each.person.child,
@@ -112,7 +112,7 @@ def _here(moved: Iterable[Moved], at_ms: int) -> tuple[Here, ...]:
             new=at_ms - each.since_ms < NEW_MS,
             unsettled=not each.settled,
         )
-        for each in moved
+        for each in attendees
     )
 
 
