@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from sqlalchemy import ColumnElement, or_
+from sqlalchemy import ColumnElement, Connection, or_, select
 
 from server.store.tables import enrolment
 
@@ -15,3 +15,9 @@ def not_over(day: date) -> ColumnElement[bool]:
 def lasts_on(day: date) -> ColumnElement[bool]:
     """Hold for enrolments that last on a day."""
     return (enrolment.c.from_day <= day) & not_over(day)
+
+
+def enrolled_children(conn: Connection, site_id: str, day: date) -> set[str]:
+    """Return who is enrolled at a site on a day or later."""
+    here = select(enrolment.c.child_id).where(enrolment.c.site_id == site_id, not_over(day))
+    return set(conn.execute(here).scalars())

@@ -13,13 +13,13 @@ from sqlalchemy import Connection, Row, Table, delete, insert, select, update
 
 from attendance.catalogue import Catalogue
 from attendance.clock import day_bounds, from_ms, local_day, to_ms
-from attendance.roster import Animal, Colour, Mark, all_marks
 from server.cards import issue, tell_kiosks
-from server.enrolled import not_over
+from server.enrolled import enrolled_children, not_over
 from server.errors import RosterRefused
 from server.roster.cells import same_name
 from server.roster.check import RosterGuardian, RosterRow
 from server.roster.columns import title
+from server.roster.marks import Marks
 from server.store.ids import new_id
 from server.store.tables import card, child, enrolment, guardian, guardianship, site, unit
 
@@ -63,7 +63,7 @@ def apply(conn: Connection, site_id: str, rows: Iterable[RosterRow], words: Cata
     rows = list(rows)
     _refuse_strangers(conn, site_id, rows, words)
     changes = Changes()
-    marks = _Marks(conn, site_id, today)
+    marks = Marks(conn, site_id, today)
     seen = set()
     for row in rows:
         before = conn.execute(select(child).where(child.c.number == row.number)).one_or_none()
@@ -86,7 +86,7 @@ def apply(conn: Connection, site_id: str, rows: Iterable[RosterRow], words: Cata
             changes.cards_issued += 1
         elif columns:
             tell_kiosks(conn, child_id)
-    changes.absent_from_file = len(_enrolled(conn, site_id, today) - seen)
+    changes.absent_from_file = len(enrolled_children(conn, site_id, today) - seen)
     return changes
 
 
@@ -110,66 +110,12 @@ def _refuse_strangers(conn: Connection, site_id: str, rows: Sequence[RosterRow],
         raise RosterRefused(problems)
 
 
-class _Marks:
-    """The marks at a site: no two of its children shall have the same, as long as there are enough."""
-
-    def __init__(self, conn: Connection, site_id: str, today: date) -> None:
-        self._conn = conn
-        self._site_id = site_id
-        self._today = today
-        self._here = _enrolled(conn, site_id, today)
-        taken = self._marks_of(self._here)
-        self._free = [mark for mark in all_marks() if mark not in taken]
-
-    def take(self, child_id: str) -> Mark:
-        """Give a new child a mark that is free; when all are taken they begin again."""
-        if not self._free:
-            self._free.extend(all_marks())
-        self._here.add(child_id)
-        return self._free.pop(0)
-
-    def settle_in(self, before: Row[Any]) -> bool:
-        """Give a child who is new at this site another mark, if a child here has the same; say whether."""
-        if before.id in self._here:
-            return False
-        mark = Mark(Animal(before.animal), Colour(before.colour))
-        others, self._here = self._here, self._here | {before.id}
-        if mark not in self._marks_of(others):
-            self._free = [free for free in self._free if free != mark]
-            return False
-        taken = self._marks_of({other for each in self._sites_of(before.id) for other in self._enrolled_at(each)})
-        fresh = next((free for free in all_marks() if free not in taken), None)
-        if fresh is None:
-            return False
-        self._free = [free for free in self._free if free != fresh]
-        values = {"animal": fresh.animal.value, "colour": fresh.colour.value}
-        self._conn.execute(update(child).where(child.c.id == before.id).values(**values))
-        return True
-
-    def _enrolled_at(self, site_id: str) -> set[str]:
-        return self._here if site_id == self._site_id else _enrolled(self._conn, site_id, self._today)
-
-    def _sites_of(self, child_id: str) -> set[str]:
-        theirs = select(enrolment.c.site_id).where(enrolment.c.child_id == child_id)
-        return {self._site_id, *self._conn.execute(theirs).scalars()}
-
-    def _marks_of(self, children: set[str]) -> set[Mark]:
-        rows = self._conn.execute(select(child.c.id, child.c.animal, child.c.colour))
-        return {Mark(Animal(row.animal), Colour(row.colour)) for row in rows if row.id in children}
-
-
-def _enrolled(conn: Connection, site_id: str, today: date) -> set[str]:
-    """Return who is enrolled at a site, now or later."""
-    here = select(enrolment.c.child_id).where(enrolment.c.site_id == site_id, not_over(today))
-    return set(conn.execute(here).scalars())
-
-
 def _is_elsewhere(conn: Connection, child_id: str, site_id: str, today: date) -> bool:
     there = (enrolment.c.child_id == child_id) & (enrolment.c.site_id != site_id)
     return conn.execute(select(enrolment.c.id).where(there, not_over(today)).limit(1)).first() is not None
 
 
-def _put_child(conn: Connection, before: Row[Any] | None, row: RosterRow, marks: _Marks) -> tuple[str, list[str]]:
+def _put_child(conn: Connection, before: Row[Any] | None, row: RosterRow, marks: Marks) -> tuple[str, list[str]]:
     values = {"name": row.name, "kana": row.kana, "school_class": row.school_class}
     if before is not None:
         return before.id, _update(conn, child, before, values)
