@@ -3,6 +3,7 @@
 import ipaddress
 import socket
 import threading
+from contextlib import suppress
 
 import waitress
 
@@ -66,7 +67,9 @@ class ScreenServer:
         self._screen.close()
         # The threads first: one that ends wakes the loop, whose file descriptors must still be open then.
         self._server.task_dispatcher.shutdown(timeout=_TASKS_END_S)
-        self._server.trigger.pull_trigger(self._close_all)
+        # A loop that is awake already closes everything, its trigger too, before this thread comes to pull it.
+        with suppress(OSError):
+            self._server.trigger.pull_trigger(self._close_all)
         self._loop.join(_LOOP_ENDS_S)
         self._loop = None
 
