@@ -95,9 +95,8 @@ def _time_of(message: EmailMessage) -> str:
 def main(directory: Path, smtp_port: int, web_port: int, language: str) -> None:
     """Keep and show mail until stopped."""
     logging.basicConfig(level=logging.WARNING)
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    ending = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ending)  # before any thread begins, so that `sigwait` gets them
     mailbox.Maildir(directory, create=True)
     smtp = Controller(Keeper(directory), hostname=LOOPBACK, port=smtp_port, server_hostname="mailbox.invalid")
     smtp.start()
@@ -107,7 +106,7 @@ def main(directory: Path, smtp_port: int, web_port: int, language: str) -> None:
     thread = threading.Thread(target=web.run, daemon=True)
     thread.start()
     click.echo(f"listening smtp={smtp_port} web={web_port}")
-    stop.wait()
+    signal.sigwait(ending)
     web.close()
     smtp.stop()
 
