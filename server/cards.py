@@ -3,13 +3,14 @@
 from dataclasses import dataclass, field
 from datetime import date
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from attendance.cards import CardForm, CardRef, CardToken
 from attendance.kana import kana_key
+from attendance.records import JournalLine, UnknownCard, read_line
 from server.enrolled import not_over
 from server.store.ids import new_id
-from server.store.tables import card, child, enrolment, site
+from server.store.tables import card, child, enrolment, entry, site, unknown_card
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,19 @@ def bind(conn: Connection, child_id: str, ref: CardRef, now_ms: int) -> None:
     _insert(conn, child_id, ref, now_ms, token=None)
 
 
+def unknown_cards(conn: Connection, digits: str) -> list[CardRef]:
+    """Return the cards that doors reported as held by nobody, whose hash begins with these digits, and still are."""
+    rows = conn.execute(
+        select(unknown_card.c.card_hash, func.max(unknown_card.c.id).label("id"))
+        .where(
+            unknown_card.c.card_hash.startswith(digits.lower(), autoescape=True),
+            unknown_card.c.card_hash.not_in(select(card.c.card_hash)),
+        )
+        .group_by(unknown_card.c.card_hash)
+    ).all()
+    return [CardRef(card_hash=row.card_hash, form=_form(conn, row.id)) for row in rows]
+
+
 def revoke_all(conn: Connection, child_id: str, now_ms: int) -> int:
     """Make all cards of a child invalid, e.g. when one was lost; return how many there were."""
     valid = (card.c.child_id == child_id) & card.c.revoked_at_ms.is_(None)
@@ -61,6 +75,17 @@ def token_cards(conn: Connection, site_id: str, today: date) -> list[IssuedCard]
         IssuedCard(row.id, row.number, row.name, row.kana, row.animal, row.colour, CardToken.from_text(row.token))
         for row in sorted(rows, key=lambda row: kana_key(row.kana))
     ]
+
+
+def _form(conn: Connection, record: str) -> CardForm:
+    """Return what a card showed to the reader, from the record `session:seq` that reported it."""
+    session, _, seq = record.rpartition(":")
+    line = conn.execute(
+        select(entry.c.line, entry.c.hash).where(entry.c.session == session, entry.c.seq == int(seq))
+    ).one()
+    body = read_line(JournalLine(line=line.line, hash=line.hash)).body
+    assert isinstance(body, UnknownCard)
+    return body.card.form
 
 
 def _insert(conn: Connection, child_id: str, ref: CardRef, now_ms: int, *, token: str | None) -> None:

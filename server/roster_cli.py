@@ -1,5 +1,6 @@
 """`tadaima-server roster import`, `cards tokens` and `cards replace`: children and their cards, from the office."""
 
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from sqlalchemy import Connection, select
 from attendance.catalogue import Catalogue
 from attendance.clock import SystemClock, from_ms, local_day
 from server import audit
-from server.cards import issue, revoke_all, token_cards
+from server.cards import bind, issue, revoke_all, token_cards, unknown_cards
 from server.catalogues import catalogues
 from server.config import ServerSettings, pass_settings
 from server.errors import RosterRefused
@@ -85,13 +86,38 @@ def replace(settings: ServerSettings, number: str) -> None:
     words = catalogues()[settings.languages[0]]
     now_ms = SystemClock().read().wall_ms
     with using_store(settings.store_url) as store, store.write() as conn:
-        child_id = conn.execute(select(child.c.id).where(child.c.number == number)).scalar_one_or_none()
-        if child_id is None:
-            raise click.ClickException(words.text("cards.no_child", number=number))
+        child_id = _child_id(conn, number, words)
         revoked = revoke_all(conn, child_id, now_ms)
         issue(conn, child_id, now_ms)
         audit.record(conn, audit.COMMAND, "cards.replace", child_id, now_ms)
     click.echo(words.counted("cards.replaced", revoked))
+
+
+@cards.command("bind")
+@click.argument("number")
+@click.argument("digits")
+@pass_settings
+def bind_(settings: ServerSettings, number: str, digits: str) -> None:
+    """Let the child with this number use a card it has already: DIGITS as the staff page showed them at the door."""
+    words = catalogues()[settings.languages[0]]
+    if not re.fullmatch("[0-9a-fA-F]{8,64}", digits):
+        raise click.ClickException(words.text("cards.not_digits"))
+    now_ms = SystemClock().read().wall_ms
+    with using_store(settings.store_url) as store, store.write() as conn:
+        child_id = _child_id(conn, number, words)
+        seen = unknown_cards(conn, digits)
+        if len(seen) != 1:
+            raise click.ClickException(words.text("cards.not_seen" if not seen else "cards.not_one", digits=digits))
+        bind(conn, child_id, seen[0], now_ms)
+        audit.record(conn, audit.COMMAND, "cards.bind", child_id, now_ms)
+    click.echo(words.text("cards.bound", number=number))
+
+
+def _child_id(conn: Connection, number: str, words: Catalogue) -> str:
+    child_id: str | None = conn.execute(select(child.c.id).where(child.c.number == number)).scalar_one_or_none()
+    if child_id is None:
+        raise click.ClickException(words.text("cards.no_child", number=number))
+    return child_id
 
 
 def _site_id(conn: Connection, code: str, words: Catalogue) -> str:
