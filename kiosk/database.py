@@ -5,6 +5,7 @@ Raises sqlite3.Error and OSError as they come; journal and cache turn them into 
 
 import logging
 import sqlite3
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -63,7 +64,7 @@ def open_database(
     try:
         _check(db)
         _recognise(db, schema)
-        _set_pragmas(db, schema)
+        _set_pragmas(db, schema, busy_timeout_s)
         _migrate(db, schema)
     except BaseException as error:
         # Before closing: SQLite removes the log when it closes, and a damaged file is to be kept whole.
@@ -112,19 +113,30 @@ def _check(db: Database) -> None:
         raise Damaged(verdict)
 
 
-def _set_pragmas(db: Database, schema: Schema) -> None:
-    mode = db.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+def _set_pragmas(db: Database, schema: Schema, busy_timeout_s: float) -> None:
+    mode = _turn_on_wal(db, busy_timeout_s)
     if mode != "wal":
         raise sqlite3.NotSupportedError(f"no write-ahead log on this filesystem, only {mode}")
     db.execute(f"PRAGMA synchronous={schema.synchronous}")
     db.execute("PRAGMA foreign_keys=ON")
 
 
+def _turn_on_wal(db: Database, busy_timeout_s: float) -> str:
+    """Return the journal mode after asking for WAL; for this statement alone SQLite does not wait by itself."""
+    until_s = time.monotonic() + busy_timeout_s
+    while True:
+        try:
+            return str(db.execute("PRAGMA journal_mode=WAL").fetchone()[0])
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until_s:
+                raise
+            time.sleep(0.005)
+
+
 def _recognise(db: Database, schema: Schema) -> None:
     """Return for a file of ours and for an empty one; nothing was written to it so far."""
-    application_id, version = _identity(db)
+    application_id, version, tables = _identity(db)
     if application_id != schema.application_id:
-        tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if (application_id, tables) != (0, 0):
             raise ForeignFile("the file belongs to another program")
     elif version > schema.version:
@@ -132,7 +144,7 @@ def _recognise(db: Database, schema: Schema) -> None:
 
 
 def _expect_tables(db: Database, schema: Schema) -> None:
-    application_id, version = _identity(db)
+    application_id, version, _ = _identity(db)
     if (application_id, version) == (0, 0):
         raise Unmade("the tables are not made yet")
     if (application_id, version) != (schema.application_id, schema.version):
@@ -140,7 +152,8 @@ def _expect_tables(db: Database, schema: Schema) -> None:
 
 
 def _migrate(db: Database, schema: Schema) -> None:
-    if _identity(db) == (schema.application_id, schema.version):
+    application_id, version, _ = _identity(db)
+    if (application_id, version) == (schema.application_id, schema.version):
         return
     # One process migrates, the others wait; reading first would fail them in spite of the busy timeout.
     db.execute("BEGIN IMMEDIATE")
@@ -154,11 +167,17 @@ def _migrate(db: Database, schema: Schema) -> None:
         raise
 
 
-def _identity(db: Database) -> tuple[int, int]:
-    return (
-        db.execute("PRAGMA application_id").fetchone()[0],
-        db.execute("PRAGMA user_version").fetchone()[0],
-    )
+def _identity(db: Database) -> tuple[int, int, int]:
+    """Return application id, version and number of tables, all of one instant: another may be making them."""
+    db.execute("BEGIN")
+    try:
+        return (
+            db.execute("PRAGMA application_id").fetchone()[0],
+            db.execute("PRAGMA user_version").fetchone()[0],
+            db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0],
+        )
+    finally:
+        db.execute("ROLLBACK")
 
 
 def set_aside(path: Path, at_ms: int) -> Path:

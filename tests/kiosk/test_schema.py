@@ -97,18 +97,19 @@ def test_many_that_open_a_new_file_at_once_all_succeed(tmp_path: Path) -> None:
     problems: list[BaseException] = []
     together = threading.Barrier(6)
 
-    def open_it() -> None:
+    def open_it(path: Path) -> None:
         together.wait()
         try:
-            open_database(tmp_path / "journal.db", JOURNAL).close()
+            open_database(path, JOURNAL).close()
         except sqlite3.Error as error:
             problems.append(error)
 
-    threads = [threading.Thread(target=open_it) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    for number in range(40):
+        threads = [threading.Thread(target=open_it, args=(tmp_path / f"{number}.db",)) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
     assert problems == []
 
 
