@@ -3,16 +3,20 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from typing import TypeAlias
 
 from hardware.capture import CaptureSettings, Kind
 from hardware.frame_source import Frame, FrameSource
-from hardware.qr_cascade import Cascade, read_photograph
+from hardware.qr_cascade import BUDGET_S, Cascade, read_photograph
 from hardware.qr_decode import Code, load_engines
 from hardware.qr_gate import Attention, IdleGate
 from hardware.qr_sightings import Sightings
 from hardware.reader import Medium, RawRead, boot_ns
 
 log = logging.getLogger(__name__)
+
+Watch: TypeAlias = Callable[[Frame, list[Code] | None], None]
+"""Is told of a frame and the codes found in it; None for a frame that was not decoded."""
 
 
 class QrCamera:
@@ -35,15 +39,20 @@ class QrCamera:
         hold_off_s: float = 1.0,
         exposure: float | None = None,
         focus: float | None = None,
+        budget_s: float = BUDGET_S,
         accept: Callable[[bytes], bool] | None = None,
+        watch: Watch | None = None,
         clock_ns: Callable[[], int] = boot_ns,
     ) -> None:
+        """Set up without touching the camera; `watch` is told of every frame, on the reader's thread."""
         self.name = name
         self.source = source
         self.first_frame_boot_ns: int | None = None
         """CLOCK_BOOTTIME of the first frame since `open`; a recording's second s is played s seconds later."""
         self._hold_off_s = hold_off_s
+        self._budget_s = budget_s
         self._accept = accept
+        self._watch = watch
         self._clock_ns = clock_ns
         self._capture_settings = CaptureSettings(width=width, height=height, fps=fps, exposure=exposure, focus=focus)
         self._loop = loop
@@ -75,10 +84,12 @@ class QrCamera:
             yield from self._read_picture(frames)
             return
         gate = IdleGate()
-        cascade = Cascade(accept=self._accept)
+        cascade = Cascade(accept=self._accept, budget_s=self._budget_s)
         sightings = Sightings(hold_off_s=self._hold_off_s, accept=self._accept)
         while (frame := frames.take()) is not None:
             codes = look_at(frame, gate, cascade)
+            if self._watch is not None:
+                self._watch(frame, codes)
             if codes is None:
                 continue
             for payload in sightings.reads((code.payload for code in codes), frame.taken_at_ns):
@@ -88,7 +99,10 @@ class QrCamera:
         """A single picture has no next frame to try harder on, so everything is tried on it."""
         while (frame := frames.take()) is not None:
             grey = frame.grey()
-            for code in [] if grey is None else read_photograph(grey, self._accept):
+            codes = [] if grey is None else read_photograph(grey, self._accept)
+            if self._watch is not None:
+                self._watch(frame, codes)
+            for code in codes:
                 yield RawRead(Medium.QR, code.payload, self.name, self._clock_ns())
 
     def close(self) -> None:

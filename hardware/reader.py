@@ -24,6 +24,17 @@ class Medium(StrEnum):
     """Payload: the line a keyboard-wedge scanner typed."""
 
 
+class TagType(StrEnum):
+    """What an NFC tag is to the reader, for whoever sets one up; the door itself does not care."""
+
+    TYPE_1 = "type_1"
+    TYPE_2 = "type_2"
+    TYPE_3 = "type_3"
+    """FeliCa."""
+    TYPE_4 = "type_4"
+    MIFARE_CLASSIC = "mifare_classic"
+
+
 @dataclass(frozen=True, slots=True)
 class RawRead:
     """One card seen once by one reader; the payload is kept out of `repr` since it may hold a token."""
@@ -34,6 +45,8 @@ class RawRead:
     """The reader's name in kiosk.toml."""
     read_at_ns: int
     """CLOCK_BOOTTIME when the payload was known, in nanoseconds."""
+    tag: TagType | None = None
+    """None for what is no NFC tag, or a tag whose type the reader does not tell."""
 
 
 class CardReader(Protocol):

@@ -47,7 +47,7 @@ class ReaderSettings(msgspec.Struct, frozen=True, kw_only=True):
     name: Name
     kind: ReaderKind
     source: str = ""
-    """Camera number, path, URL or video file; nfcpy path; /dev/input path; FIFO of a fake."""
+    """Which device, as its driver names it; empty for the NFC reader that is plugged in, and for a fake without FIFO."""
     width: Annotated[int, msgspec.Meta(ge=64, le=4096)] = 640
     height: Annotated[int, msgspec.Meta(ge=64, le=4096)] = 480
     fps: Annotated[float, msgspec.Meta(gt=0, le=120)] = 15.0
@@ -57,11 +57,13 @@ class ReaderSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long a card must be gone before it is read again."""
     exposure: float | None = None
     focus: float | None = None
+    budget_ms: Annotated[float, msgspec.Meta(ge=5, le=1000)] = 60.0
+    """How long a camera's frame may be looked at."""
     system_codes: SystemCodes = (0xFFFF,)
     """FeliCa systems to ask an NFC card for, in turn."""
 
     def __post_init__(self) -> None:
-        if not self.source and self.kind is not ReaderKind.FAKE:
+        if not self.source and self.kind not in (ReaderKind.FAKE, ReaderKind.NFC):
             raise ValueError("source: missing; which device?")
 
 

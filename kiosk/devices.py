@@ -8,7 +8,7 @@ from hardware.fake import FakeReader, FakeSignal
 from hardware.gpio_signal import GpioSignal
 from hardware.key_scanner import KeyScanner
 from hardware.nfc_nfcpy import NfcReader
-from hardware.qr_camera import QrCamera
+from hardware.qr_camera import QrCamera, Watch
 from hardware.reader import CardReader
 from hardware.signal import Signal
 from hardware.sound import SOUNDS, SoundSignal
@@ -16,7 +16,15 @@ from kiosk.config import ReaderKind, ReaderSettings, SignalKind, SignalSettings
 
 
 def make_reader(wanted: ReaderSettings) -> CardReader:
-    """Return the reader, not opened. Raises: ValueError when its source makes no sense to the driver."""
+    """Return the reader of a door, not opened. Raises: ValueError when its source makes no sense to the driver."""
+    return make_driver(wanted)
+
+
+def make_driver(wanted: ReaderSettings, *, watch: Watch | None = None) -> CardReader:
+    """Return the driver itself, in this process, not opened; a camera tells `watch` of its frames.
+
+    Raises: ValueError when its source makes no sense to the driver.
+    """
     match wanted.kind:
         case ReaderKind.QR_CAMERA:
             return QrCamera(
@@ -29,7 +37,9 @@ def make_reader(wanted: ReaderSettings) -> CardReader:
                 hold_off_s=wanted.hold_off_s,
                 exposure=wanted.exposure,
                 focus=wanted.focus,
+                budget_s=wanted.budget_ms / 1000,
                 accept=looks_like_card,
+                watch=watch,
             )
         case ReaderKind.NFC:
             return NfcReader(wanted.name, wanted.source, system_codes=wanted.system_codes, hold_off_s=wanted.hold_off_s)

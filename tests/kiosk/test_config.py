@@ -88,7 +88,7 @@ def test_all_mistakes_are_told_at_once_and_with_what_was_meant(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("toml", "told"),
     [
-        ('[[readers]]\nname = "a"\nkind = "nfc"\n', "which device"),
+        ('[[readers]]\nname = "a"\nkind = "keys"\n', "which device"),
         ('[[readers]]\nname = "a b"\nkind = "fake"\n', "readers[0].name"),
         ('[[readers]]\nname = "a"\nkind = "telepathy"\n', "readers[0].kind"),
         ('[[readers]]\nname = "a"\nkind = "fake"\n[[signals]]\nname = "a"\nkind = "fake"\n', "used twice"),
