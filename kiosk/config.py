@@ -47,7 +47,7 @@ class ReaderSettings(msgspec.Struct, frozen=True, kw_only=True):
     name: Name
     kind: ReaderKind
     source: str = ""
-    """Which device, as its driver names it; empty for the NFC reader that is plugged in, and for a fake without FIFO."""
+    """Which device, as its driver names it; empty for whichever NFC reader is plugged in, or a fake without FIFO."""
     width: Annotated[int, msgspec.Meta(ge=64, le=4096)] = 640
     height: Annotated[int, msgspec.Meta(ge=64, le=4096)] = 480
     fps: Annotated[float, msgspec.Meta(gt=0, le=120)] = 15.0
