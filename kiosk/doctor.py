@@ -14,7 +14,7 @@ from kiosk.config import KioskSettings
 from kiosk.devices import make_reader
 from kiosk.errors import CacheError, JournalError, NotEnrolled
 from kiosk.identity import Identity, load_identity, load_key
-from kiosk.journal import JournalReader
+from kiosk.journal_reader import JournalReader
 from kiosk.only_one import door_lock
 from kiosk.roster_cache import RosterCache
 

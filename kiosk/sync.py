@@ -23,8 +23,8 @@ from kiosk.delivery import Delivery, JournalSource, Problem, Server
 from kiosk.door_report import DoorReport, read_report
 from kiosk.errors import CacheError, JournalError, UplinkError
 from kiosk.identity import load_identity, load_key
-from kiosk.journal import JournalReader
 from kiosk.journal_queries import unsent
+from kiosk.journal_reader import JournalReader
 from kiosk.private_files import make_private_folder, write_private
 from kiosk.roster_cache import RosterCache
 from kiosk.timekeeping import KioskClock, boot_id

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from attendance.chain import verify
 from attendance.records import Body, JournalLine, SessionOpened, read_line
-from kiosk.journal import JournalReader
+from kiosk.journal_reader import JournalReader
 from kiosk.roster_cache import RosterCache
 from tests.kiosk.door_parts import state
 from tests.kiosk.enrolled import enrol

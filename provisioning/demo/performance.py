@@ -12,7 +12,7 @@ import msgspec
 from attendance.catalogue import Catalogue
 from attendance.clock import SystemClock, local_day, now
 from attendance.records import Direction, Moved, UnknownCard, read_line
-from kiosk.journal import JournalReader
+from kiosk.journal_reader import JournalReader
 from kiosk.roster_cache import RosterCache
 from provisioning.demo import tally
 from provisioning.demo.day import Door, Expected, Tap, present_at_end

@@ -13,7 +13,8 @@ from attendance.clock import Clock, ManualClock
 from attendance.records import Body, Direction, JournalLine, MadeBy, Moved
 from kiosk.door_report import NO_REPORT, DoorReport, read_report
 from kiosk.identity import Identity
-from kiosk.journal import Journal, JournalReader
+from kiosk.journal import Journal
+from kiosk.journal_reader import JournalReader
 from kiosk.roster_cache import RosterCache
 from kiosk.sync import ALL_HEADS_S, Sync
 from kiosk.uplink import Timeout, Uplink

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from attendance.records import Moved, read_line
 from kiosk.cli import main
-from kiosk.journal import JournalReader
+from kiosk.journal_reader import JournalReader
 from kiosk.roster_cache import RosterCache
 from kiosk.version import version
 from tests.kiosk.door_parts import HANA, HANAS_TOKEN, state

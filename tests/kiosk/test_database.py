@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from kiosk.errors import JournalError
-from kiosk.journal import JournalReader
+from kiosk.journal_reader import JournalReader
 from kiosk.schema import JOURNAL
 
 

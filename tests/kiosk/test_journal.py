@@ -17,8 +17,9 @@ from attendance.chain import verify
 from attendance.clock import ManualClock, local_day
 from attendance.records import AttendanceRecord, Direction, Head, MadeBy, Moved, SessionOpened, Undone, read_line
 from kiosk.errors import JournalError
-from kiosk.journal import HEADS_IN_HEADER, Journal, JournalReader
+from kiosk.journal import HEADS_IN_HEADER, Journal
 from kiosk.journal_queries import unsent
+from kiosk.journal_reader import JournalReader
 from tests.kiosk.door_parts import AFTERNOON, BOOT, OTHER_BOOT, open_journal
 
 WRITER = """

@@ -10,7 +10,7 @@ import pytest
 from attendance.clock import local_day
 from kiosk.database import set_aside
 from kiosk.errors import JournalError
-from kiosk.journal import JournalReader
+from kiosk.journal_reader import JournalReader
 from tests.kiosk.door_parts import AFTERNOON, open_journal
 from tests.kiosk.test_journal import chain_of, move
 
