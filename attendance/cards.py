@@ -38,6 +38,15 @@ class CardForm(StrEnum):
     """System code and IDm of a FeliCa card (trust tier T0)."""
 
 
+class Trust(StrEnum):
+    """How far what a card shows can be believed."""
+
+    T0 = "t0"
+    """A number that any reader can see and copy: fit for attendance in sight of staff, never for a lock."""
+    T1 = "t1"
+    """A token that nobody can make up, but that can still be copied from the card."""
+
+
 class CardToken:
     """The secret of one card; `repr` and `str` never show it."""
 
@@ -123,6 +132,11 @@ def uid_card(form: CardForm, uid: bytes, uid_key: bytes) -> CardRef:
         raise CardFormatError("no UID")
     digest = hmac.new(uid_key, form.value.encode() + b"\0" + uid, hashlib.sha256).hexdigest()
     return CardRef(card_hash=digest, form=form)
+
+
+def trust_of(form: CardForm) -> Trust:
+    """Return how far a card of that form can be believed."""
+    return Trust.T1 if form is CardForm.TOKEN else Trust.T0
 
 
 def looks_like_card(payload: bytes) -> bool:

@@ -78,7 +78,7 @@ class UplinkError(KioskError, OSError):
 
 
 class ScreenError(KioskError, OSError):
-    """The child's screen cannot be served at that address."""
+    """A page of this machine cannot be served at that address."""
 
     def __init__(self, host: str, port: int, reason: str) -> None:
         super().__init__(f"screen on {host} port {port}: {reason}")

@@ -35,6 +35,7 @@ class ReaderThread:
         self._reader = reader
         self._take = take
         self._backoff = backoff or Backoff()
+        self._fault: str | None = None
         self._told = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"reader-{reader.name}", daemon=True)
@@ -43,6 +44,11 @@ class ReaderThread:
     def down(self) -> bool:
         """Whether it does not answer: it failed, or has not opened in good time. Thread: any."""
         return time.monotonic() >= self._down_from_s
+
+    @property
+    def fault(self) -> str | None:
+        """Why it failed; None while it works and before it was tried. Thread: any."""
+        return self._fault
 
     def start(self) -> None:
         """Begin to read."""
@@ -88,11 +94,13 @@ class ReaderThread:
 
     def _note_up(self) -> None:
         self._down_from_s = math.inf
+        self._fault = None
         self._told = False
         log.info("reader up reader=%s", self.name)
 
     def _note_down(self, reason: str) -> None:
         self._down_from_s = time.monotonic()
+        self._fault = reason
         if not self._told and not self._stopping.is_set():
             log.warning("reader down reader=%s reason=%r", self.name, reason)
         self._told = True

@@ -5,34 +5,20 @@ from collections.abc import Iterator
 
 import msgspec
 from flask import Flask, Response, abort, render_template, request
-from werkzeug.exceptions import HTTPException
 
 from attendance.records import Direction
 from attendance.roster import COLOUR_HEX
+from kiosk.loopback import seal
 from kiosk.screen.screen import Screen
 
 TOKEN_HEADER = "X-Tadaima-Page"  # noqa: S105 - the header's name, not what is in it
 RETRY_MS = 500
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
-_OWN_SITES = frozenset({"same-origin", "none"})
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "Cache-Control": "no-store",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
 
 
 def create_app(screen: Screen) -> Flask:
     """Return the application that shows a screen and passes presses to it."""
     app = Flask(__name__)
-    app.before_request(_refuse_strangers)
-    app.after_request(_seal)
-    app.register_error_handler(HTTPException, _plain_error)
+    seal(app)
 
     @app.get("/")
     def page() -> str:
@@ -72,28 +58,7 @@ def _stream(screen: Screen) -> Iterator[bytes]:
         yield b"data: " + encode(view) + b"\n\n"
 
 
-def _refuse_strangers() -> None:
-    """Answer this machine's own page only: names that point here (DNS rebinding) and other sites are turned away."""
-    host = request.host.rsplit(":", 1)[0] if not request.host.endswith("]") else request.host
-    if host not in _LOOPBACK:
-        abort(421)
-    if request.headers.get("Sec-Fetch-Site", "none") not in _OWN_SITES:
-        abort(403)
-    if request.headers.get("Origin", request.host_url.rstrip("/")) != request.host_url.rstrip("/"):
-        abort(403)
-
-
 def _refuse_without_token(screen: Screen) -> None:
     """A press needs what only the page of this process was given; a page of the process before loads itself anew."""
     if not hmac.compare_digest(request.headers.get(TOKEN_HEADER, "").encode(), screen.process.encode()):
         abort(403)
-
-
-def _seal(response: Response) -> Response:
-    response.headers.update(_HEADERS)
-    return response
-
-
-def _plain_error(error: HTTPException) -> tuple[str, int]:
-    """No markup and no words: only this machine's page and its makers ever see one."""
-    return "", error.code or 500

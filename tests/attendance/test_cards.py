@@ -12,8 +12,10 @@ from attendance.cards import (
     TOKEN_BYTES,
     CardForm,
     CardToken,
+    Trust,
     looks_like_card,
     parse_card,
+    trust_of,
     uid_card,
 )
 from attendance.errors import CardFormatError
@@ -147,3 +149,9 @@ def test_a_uid_is_known_only_by_a_hash_under_the_key_of_the_municipality() -> No
 def test_what_has_no_uid_gives_no_card(form: CardForm, uid: bytes) -> None:
     with pytest.raises(CardFormatError):
         uid_card(form, uid, UID_KEY)
+
+
+def test_only_a_token_of_ours_is_believed_to_be_no_forgery() -> None:
+    assert {form: trust_of(form) for form in CardForm} == {
+        CardForm.TOKEN: Trust.T1, CardForm.UID: Trust.T0, CardForm.IDM: Trust.T0,
+    }  # fmt: skip
