@@ -53,3 +53,5 @@ class DoorStatus:
     """Names of readers that do not answer."""
     broken: bool
     """The journal cannot be written."""
+    by_staff: bool = False
+    """The site has a staff PIN: who forgot the card can be entered by hand."""

@@ -62,6 +62,8 @@ class View(msgspec.Struct, frozen=True):
     signs: tuple[SignView, ...]
     silent: bool
     """The door behind the screen hangs: the page goes grey, as if it heard nothing."""
+    by_staff: bool
+    """Whether the button for who has no card is there."""
 
 
 def view(stage: Stage, reading: ClockReading, words: Catalogue, *, process: str) -> View:
@@ -79,11 +81,11 @@ def view(stage: Stage, reading: ClockReading, words: Catalogue, *, process: str)
         name=_name(answer, words),
         note=words.text(f"screen.{kind}.note"),
         staff=words.text(f"screen.{kind}.staff") if kind in _WITH_STAFF_LINE else "",
-        mark=_mark(answer.mark, words) if answer and answer.mark else None,
+        mark=mark_view(answer.mark, words) if answer and answer.mark else None,
         undo_ms=undo_ms,
         undo_of_ms=answer.undo_s * 1000 if answer else 0,
         recent=tuple(
-            RecentView(passed.answer.id, _mark(passed.answer.mark, words), passed.answer.kind)
+            RecentView(passed.answer.id, mark_view(passed.answer.mark, words), passed.answer.kind)
             for passed in stage.recent
             if passed.answer.mark
         ),
@@ -92,6 +94,7 @@ def view(stage: Stage, reading: ClockReading, words: Catalogue, *, process: str)
         date=date,
         signs=_signs(stage.status, reading, words),
         silent=stage.silent(reading.boot_ns),
+        by_staff=stage.status is not None and stage.status.by_staff,
     )
 
 
@@ -101,10 +104,11 @@ def _name(answer: Answer | None, words: Catalogue) -> str:
         return ""
     if answer.name is not None:
         return words.text("screen.name", kana=answer.name.kana)
-    return _mark(answer.mark, words).label
+    return mark_view(answer.mark, words).label
 
 
-def _mark(mark: Mark, words: Catalogue) -> MarkView:
+def mark_view(mark: Mark, words: Catalogue) -> MarkView:
+    """Return a mark as it is drawn and read aloud."""
     label = words.text(
         "screen.mark",
         colour=words.text(f"screen.colour.{mark.colour}"),
