@@ -10,20 +10,32 @@ _KATAKANA_TO_HIRAGANA = {code: code - 0x60 for code in range(ord("ァ"), ord("�
 _VOICED, _HALF_VOICED = "\u3099", "\u309a"
 _LONG = "ー"
 _LARGE = dict(zip("ぁぃぅぇぉっゃゅょゎゕゖ", "あいうえおつやゆよわかけ", strict=True))
-_ROWS = {
-    "あ": "あかさたなはまやらわ",
-    "い": "いきしちにひみりゐ",
-    "う": "うくすつぬふむゆる",
-    "え": "えけせてねへめれゑ",
-    "お": "おこそとのほもよろを",
-}
-_VOWELS = {letter: vowel for vowel, letters in _ROWS.items() for letter in letters}
+_ROWS = (
+    "あいうえお",
+    "かきくけこ",
+    "さしすせそ",
+    "たちつてと",
+    "なにぬねの",
+    "はひふへほ",
+    "まみむめも",
+    "や　ゆ　よ",
+    "らりるれろ",
+    "わゐ　ゑを",
+)
+_VOWELS = {letter: vowel for row in _ROWS for letter, vowel in zip(row, _ROWS[0], strict=True) if letter != "　"}
+_ROW_OF = {letter: row[0] for row in _ROWS for letter in row} | {"ん": "わ"}
 WordKey = tuple[str, tuple[int, ...], tuple[int, ...], tuple[bool, ...]]
 
 
 def kana_key(name: str) -> tuple[WordKey, ...]:
     """Return what to sort a name in kana by; word for word, so that one family's children stay together."""
     return tuple(map(_word_key, unicodedata.normalize("NFKD", name).split()))
+
+
+def kana_row(name: str) -> str:
+    """Return the row of the kana table that a name begins in, by its first letter (あ to わ); empty for none."""
+    first = unicodedata.normalize("NFKD", name).lstrip()[:1].translate(_KATAKANA_TO_HIRAGANA)
+    return _ROW_OF.get(_LARGE.get(first, first), "")
 
 
 def _word_key(word: str) -> WordKey:

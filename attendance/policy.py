@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 
 class WayMode(StrEnum):
@@ -27,3 +28,5 @@ class Policy(msgspec.Struct, frozen=True):
     kiosks_at_site: int = 1
     contact_lost_s: int = 300
     """With other kiosks at the site and no contact for this long, `auto` becomes `ask`."""
+    staff_pin: str | UnsetType = UNSET
+    """The hash of the site's PIN (attendance.staff_pin), with which staff enter a child by hand; left out for none."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attendance.kana import kana_key
+from attendance.kana import kana_key, kana_row
 
 HIRAGANA = "".join(map(chr, range(ord("ぁ"), ord("ゖ") + 1))) + "ー"
 words = st.text(HIRAGANA, min_size=1, max_size=6)
@@ -77,3 +77,27 @@ def test_the_children_of_one_family_name_stay_together(names: list[tuple[str, st
 @given(st.text(max_size=20))
 def test_any_text_has_a_place(text: str) -> None:
     assert kana_key(text) == kana_key(text)
+
+
+@pytest.mark.parametrize(
+    ("row", "names"),
+    [
+        ("あ", ["あおき", "ヴァン", "ｱｵｷ", "ゔぉ", "ぁ"]),
+        ("か", ["がくと", "くどう", "ヶ"]),
+        ("さ", ["ジョン", "ぞう"]),
+        ("は", ["ぱく", "ばば", "はた"]),
+        ("や", ["ゆき", "ょ", " やまだ"]),
+        ("わ", ["わた", "ゐど", "をの", "んご"]),
+        ("", ["Anna", "", "山田", "１"]),
+    ],
+)
+def test_a_name_is_found_in_the_row_of_its_first_letter(row: str, names: list[str]) -> None:
+    assert {kana_row(name) for name in names} == {row}
+
+
+@given(words.filter(kana_row))
+def test_rows_follow_one_another_as_names_do(name: str) -> None:
+    rows = "あかさたなはまやらわ"
+    for other in rows:
+        if rows.index(kana_row(name)) < rows.index(other):
+            assert kana_key(name) < kana_key(other)

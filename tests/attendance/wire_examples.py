@@ -43,6 +43,8 @@ from tests.attendance.factories import BOOT, CARD, CHILD, KIOSK, NOON_MS, SESSIO
 EARLIER = Head("5e551010000000000000000000000000", 41, "ab" * 32)
 UNKNOWN = CardRef(card_hash="cd" * 32, form=CardForm.IDM)
 SITE = "0195b0a0-0000-7000-8000-0000000000a1"
+STAFF_PIN = "scrypt-8192-8-1$AAECAwQFBgcICQoLDA0ODw==$wICPp9ZTWRhKJ4IBGNB7oyqWa6mBObRdfO02zoHJI/0="
+"""4-7-1-1-0-8, with the salt 00 01 ... 0f."""
 MOVEMENT = Movement(id=f"{SESSION}:1", child=CHILD, direction=Direction.ENTRY, at_ms=NOON_MS)
 
 
@@ -99,6 +101,7 @@ MESSAGES: dict[str, msgspec.Struct] = {
         presence=PresencePart(version="2026-04-01.12", day=date(2026, 4, 1), through=(LAST,), movements=(MOVEMENT,)),
     ),
     "state_response_without_news": StateResponse(policy=Policy(), names_key=bytes(range(64, 96))),
+    "state_response_with_staff_pin": StateResponse(policy=Policy(staff_pin=STAFF_PIN), names_key=bytes(range(64, 96))),
     "error_response": ErrorResponse(
         error=Problem(code=ErrorCode.BUSY, message="another request is being written; try again")
     ),
