@@ -1,0 +1,118 @@
+"""A driver in a process of its own: the child's side (step 1 of the line; `hardware.supervised` is the door's).
+
+The door holds this process by its standard input and is told through its standard output. A driver that crashes takes
+only this process with it; one that hangs is ended, and the log says where it hung.
+"""
+
+import faulthandler
+import os
+import resource
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from hardware.errors import DriverMissing, ReaderLost
+from hardware.reader import CardReader
+from hardware.reader_messages import Alive, Ended, Lost, Message, Missing, Opened, Read, encode
+
+LONGEST_SETUP_BYTES = 64 * 1024
+ALIVE_S = 0.5
+"""How often the loop says that it goes round."""
+CLOSING_S = 0.8
+"""After the door let go, the driver may take so long to close."""
+MEMORY_BYTES = 768 * 1024 * 1024
+"""Of data. A camera of 1920 x 1080 needs a third of it; what grows beyond this leaks."""
+OOM_SCORE = 500
+"""When the machine's memory is used up, this process goes and the door stays: a reader can be opened again."""
+
+
+def confine(memory_bytes: int = MEMORY_BYTES) -> None:
+    """Bound what this process may use, for good; a crash leaves no picture of the doorway on the disk."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
+    with suppress(OSError):  # no /proc, or a container that forbids it
+        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
+
+
+class DoorLine:
+    """This process's two ways to the door that started it. Thread: one sends."""
+
+    def __init__(self) -> None:
+        """Take standard output for messages alone: whatever else is printed goes to standard error from now on."""
+        self._out = os.dup(1)
+        os.dup2(2, 1)
+        self._silence_s: float | None = None
+        self._let_go = False
+        self._said_at_s = 0.0
+
+    def read_setup(self) -> bytes:
+        """The first line the door sends; nothing when it let go at once."""
+        setup = b""
+        while not setup.endswith(b"\n") and len(setup) < LONGEST_SETUP_BYTES and (chunk := os.read(0, 4096)):
+            setup += chunk
+        return setup.rstrip(b"\n")
+
+    def when_let_go(self, close: Callable[[], None]) -> None:
+        """Once the door lets go or is no more: close, and end this process if that takes too long."""
+
+        def wait() -> None:
+            while os.read(0, 4096):
+                pass
+            self._let_go = True
+            self._wind_watchdog()
+            close()
+
+        threading.Thread(target=wait, name="door-line", daemon=True).start()
+
+    def watch(self, silence_s: float | None) -> None:
+        """From now on end this process, and say where it hung, when it has sent nothing for so long."""
+        self._silence_s = silence_s
+        self._wind_watchdog()
+
+    def alive(self) -> None:
+        """Say that the driver's loop went round, if nothing was said lately."""
+        if time.monotonic() - self._said_at_s >= ALIVE_S:
+            self.send(Alive())
+
+    def send(self, message: Message) -> None:
+        """Tell the door; waits while it is busy. Raises: BrokenPipeError when it is no more."""
+        if not self._let_go:  # a door that is behind is waited for: that is no hang
+            faulthandler.cancel_dump_traceback_later()
+        line = memoryview(encode(message))
+        while line:
+            line = line[os.write(self._out, line) :]
+        self._said_at_s = time.monotonic()
+        self._wind_watchdog()
+
+    def _wind_watchdog(self) -> None:
+        """It is a thread of C's own, which works while a decoder holds Python's lock."""
+        if (limit_s := CLOSING_S if self._let_go else self._silence_s) is not None:
+            faulthandler.dump_traceback_later(limit_s, exit=True)
+
+
+def serve(driver: CardReader, door: DoorLine, silence_s: float | None) -> None:
+    """Open the driver and pass on what it reads until it ends, is lost, or the door lets go.
+
+    `silence_s`: how long a driver that calls `door.alive` from its loop may leave that out; None for one that does not.
+    Raises: whatever a driver's bug raises.
+    """
+    door.when_let_go(driver.close)
+    with suppress(BrokenPipeError):
+        door.send(_what_came_of(driver, door, silence_s))
+    driver.close()
+
+
+def _what_came_of(driver: CardReader, door: DoorLine, silence_s: float | None) -> Message:
+    try:
+        driver.open()
+        door.send(Opened(silence_s))
+        door.watch(silence_s)
+        for raw in driver.reads():
+            door.send(Read(raw))
+    except ReaderLost as error:
+        return Lost(error.reason)
+    except DriverMissing as error:
+        return Missing(error.driver, error.remedy)
+    return Ended()
