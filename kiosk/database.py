@@ -4,6 +4,7 @@ Raises sqlite3.Error and OSError as they come; journal and cache turn them into 
 """
 
 import logging
+import re
 import sqlite3
 import time
 from collections.abc import Callable
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_S = 5.0
 """How long a write waits for another process before it fails."""
+_ASIDE = re.compile(r"\.damaged-\d{8}T\d{6}Z(-\d+)?$")
+"""How a damaged file is named; what belongs to it has a longer name."""
 _COMPANIONS = ("", "-wal", "-shm")
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
@@ -178,6 +181,11 @@ def _identity(db: Database) -> tuple[int, int, int]:
         )
     finally:
         db.execute("ROLLBACK")
+
+
+def asides_of(path: Path) -> list[Path]:
+    """Return the damaged files set aside at a path, oldest first."""
+    return sorted(each for each in path.parent.glob(f"{path.name}.damaged-*") if _ASIDE.search(each.name))
 
 
 def set_aside(path: Path, at_ms: int) -> Path:

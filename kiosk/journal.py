@@ -8,7 +8,7 @@ import logging
 import secrets
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -20,18 +20,25 @@ from attendance.chain import place
 from attendance.clock import Clock, day_bounds, to_ms
 from attendance.errors import WireError
 from attendance.records import AttendanceRecord, Body, Head, JournalLine, RecordDraft, SessionOpened
+from kiosk.ballast import Ballast
 from kiosk.database import BUSY_TIMEOUT_S, inode, is_damage, open_database, set_aside
 from kiosk.errors import JournalError
-from kiosk.journal_queries import heads, records_of_boot, records_of_wall, stretch, unsent
+from kiosk.journal_queries import INSERT_ENTRY, heads, records_of_boot, records_of_wall, session_ages, stretch, unsent
+from kiosk.retention import prunable
+from kiosk.salvage import Entry, mark_searched, sound_chains, take_in, unsearched
 from kiosk.schema import JOURNAL
 
 log = logging.getLogger(__name__)
 
+BALLAST_FILE = "ballast"
 HEADS_IN_HEADER = 64
 """How many earlier sessions a header names, newest last; more would make headers grow for years."""
+SESSION_NS = 24 * 3600 * 1_000_000_000
+QUIET_NS = 600 * 1_000_000_000
+"""A movement can be taken back within its session only, so a new one begins when nobody has come for a while."""
 _HEAD_OF_SESSION = "SELECT seq, hash FROM entry WHERE session = ? ORDER BY seq DESC LIMIT 1"
+_SPAN_OF_SESSION = "SELECT min(boot_ns), max(boot_ns) FROM entry WHERE session = ?"
 _INSERT_SESSION = "INSERT INTO session (id, boot) VALUES (?, ?)"
-_INSERT_ENTRY = "INSERT INTO entry (session, seq, boot_ns, wall_ms, line, hash) VALUES (?, ?, ?, ?, ?, ?)"
 _Result = TypeVar("_Result")
 
 
@@ -48,6 +55,7 @@ class Journal:
         self._app = app
         self._key_id = key_id
         self._busy_timeout_s = busy_timeout_s
+        self._ballast = Ballast(path.with_name(BALLAST_FILE))
         self._lock = threading.RLock()
         self._db: Database | None = None
         self._file: tuple[int, int] | None = None
@@ -56,6 +64,8 @@ class Journal:
         """The last entries of the sessions before this one, which never grow again."""
         self.problem: str | None = None
         """Why the last entry was not taken; None while all is well."""
+        self.salvages = 0
+        """How often entries from before this process were added; whoever remembers the journal looks at it again."""
 
     @classmethod
     def open(
@@ -85,6 +95,11 @@ class Journal:
         """The boot whose records `records_of_boot` returns."""
         return self._boot
 
+    @property
+    def short_of_space(self) -> bool:
+        """Whether the disk is so full that the space held back for the journal is used up."""
+        return self._ballast.missing
+
     def append(self, body: Body) -> AttendanceRecord:
         """Return the record once it is durable. Raises: JournalError, and then nothing was recorded."""
         record = self._write(body)
@@ -113,21 +128,96 @@ class Journal:
         # Asked each second: the sessions of years are not read again for it.
         return self._read(lambda db: unsent([*self._earlier, self._head(db)], acked))
 
+    def renew(self) -> bool:
+        """Begin a new session if the running one is a day old and has been quiet; say whether. Raises: JournalError.
+
+        Sessions are what is let go when it is old, so one must not grow for months.
+        """
+
+        def work(db: Database) -> bool:
+            first_ns, last_ns = db.execute(_SPAN_OF_SESSION, (self._session,)).fetchone()
+            now_ns = self._clock.read().boot_ns
+            if now_ns - first_ns < SESSION_NS or now_ns - last_ns < QUIET_NS:
+                return False
+            self._open_session(db)
+            return True
+
+        return self._read(work)
+
+    def prune(self, acked: Iterable[Head], now_ms: int) -> int:
+        """Let one session go that is old and acknowledged; return how many entries went. Raises: JournalError.
+
+        One at a time: a child at the door waits for it.
+        """
+
+        def work(db: Database) -> int:
+            old = prunable(session_ages(db), acked, now_ms)
+            if not old:
+                return 0
+            db.execute("BEGIN IMMEDIATE")
+            entries = db.execute("DELETE FROM entry WHERE session = ?", (old[0],)).rowcount
+            db.execute("DELETE FROM session WHERE id = ?", (old[0],))
+            db.execute("COMMIT")
+            self._earlier = [head for head in self._earlier if head.session != old[0]]
+            log.info("session let go session=%s entries=%d", old[0], entries)
+            return entries
+
+        return self._read(work)
+
+    def salvage(self) -> None:
+        """Take in what is sound in the journals that were set aside; each is gone through once. Raises: JournalError.
+
+        Children are served meanwhile: they wait for one session at a time.
+        """
+        for aside in unsearched(self._path):
+            try:
+                # The last session first, since each goes before all others.
+                entries = sum(map(self._take_in, reversed(sound_chains(aside))))
+                mark_searched(aside)
+            except (sqlite3.Error, OSError) as error:
+                raise JournalError(f"{aside.name}: {error}") from error
+            self.salvages += 1
+            log.warning("journal salvaged file=%s entries=%d", aside.name, entries)
+
+    def lay_ballast(self) -> None:
+        """Hold disk space back for a day on which there is none, if there is plenty now."""
+        self._ballast.lay()
+
     def close(self) -> None:
         """Let go of the file. Idempotent."""
         with self._lock:
             self._drop()
 
+    def _take_in(self, chain: Sequence[Entry]) -> int:
+        def work(db: Database) -> int:
+            taken = take_in(db, chain)
+            self._earlier = [head for head in heads(db) if head.session != self._session]
+            return taken
+
+        return self._read(work)
+
     def _write(self, body: Body | None) -> AttendanceRecord | None:
         """Append, or with None only see to it that a session has begun; `problem` says how it went."""
         with self._lock:
             try:
-                record = self._read(lambda db: None if body is None else self._append(db, body))
+                record = self._written(body)
             except JournalError as error:
                 self._note(error.reason)
                 raise
             self._note(None)
             return record
+
+    def _written(self, body: Body | None) -> AttendanceRecord | None:
+        def work(db: Database) -> AttendanceRecord | None:
+            return None if body is None else self._append(db, body)
+
+        try:
+            return self._read(work)
+        except JournalError:
+            # Whatever SQLite calls it: on a full disk it is also files that cannot be opened or mapped.
+            if not self._ballast.throw():
+                raise
+            return self._read(work)
 
     def _note(self, problem: str | None) -> None:
         if problem is not None and self.problem is None:
@@ -209,5 +299,5 @@ class Journal:
         draft = RecordDraft(body=body, at=self._clock.read())
         record, stored = place(draft, kiosk=self._kiosk, session=session, after=after)
         at = record.at
-        db.execute(_INSERT_ENTRY, (record.session, record.seq, at.boot_ns, at.wall_ms, stored.line, stored.hash))
+        db.execute(INSERT_ENTRY, (record.session, record.seq, at.boot_ns, at.wall_ms, stored.line, stored.hash))
         return record

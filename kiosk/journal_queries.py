@@ -7,13 +7,16 @@ from sqlite_utils import Database
 
 from attendance.errors import WireError
 from attendance.records import AttendanceRecord, Head, JournalLine, read_line
+from kiosk.retention import SessionAge
 
 log = logging.getLogger(__name__)
 
+INSERT_ENTRY = "INSERT INTO entry (session, seq, boot_ns, wall_ms, line, hash) VALUES (?, ?, ?, ?, ?, ?)"
 _HEADS = """
     SELECT entry.session, entry.seq, entry.hash FROM session JOIN entry ON entry.session = session.id
     WHERE entry.seq = (SELECT max(seq) FROM entry WHERE session = session.id) ORDER BY session.rowid
 """
+_HEADERS = "SELECT session, line, hash FROM entry WHERE seq = 0"
 _STRETCH = "SELECT line, hash FROM entry WHERE session = ? AND seq >= ? ORDER BY seq LIMIT ?"
 _OF_WALL = "SELECT line, hash FROM entry WHERE wall_ms >= ? AND wall_ms < ? ORDER BY wall_ms, session, seq"
 _OF_BOOT = """
@@ -25,6 +28,13 @@ _OF_BOOT = """
 def heads(db: Database) -> list[Head]:
     """Return the last entry of every session, in the order they began."""
     return [Head(*row) for row in db.execute(_HEADS).fetchall()]
+
+
+def session_ages(db: Database) -> list[SessionAge]:
+    """Return every session with the time of its first entry, in the order they began."""
+    headers = {session: JournalLine(line, digest) for session, line, digest in db.execute(_HEADERS).fetchall()}
+    began = {session: read_line(stored).at for session, stored in headers.items()}
+    return [SessionAge(head, began[head.session].wall_ms, began[head.session].state) for head in heads(db)]
 
 
 def stretch(db: Database, session: str, from_seq: int, limit: int) -> list[JournalLine]:

@@ -1,4 +1,4 @@
-"""What other processes read of the journal: sync to send it, doctor to check it; they follow a file that is replaced."""
+"""What other processes read of the journal: sync to send it, doctor to check it. A replaced file is followed."""
 
 import sqlite3
 from collections.abc import Iterator

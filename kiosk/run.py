@@ -23,6 +23,7 @@ from kiosk.private_files import make_private_folder
 from kiosk.roster_cache import RosterCache
 from kiosk.screen import Screen, ScreenServer
 from kiosk.timekeeping import KioskClock, boot_id
+from kiosk.upkeep import Upkeep
 from kiosk.version import version
 
 log = logging.getLogger(__name__)
@@ -40,8 +41,8 @@ def run(settings: KioskSettings, announce_url: Callable[[str], None]) -> None:
         if not stack.enter_context(door_lock(settings.data_dir)):
             raise AlreadyRunning(settings.data_dir)
         readers = [make_reader(each) for each in settings.readers]
-        announcer = Announcer([make_signal(each) for each in settings.signals])
         clock, boot, busy_s = KioskClock(), boot_id(), settings.journal.busy_timeout_s
+        announcer = Announcer([make_signal(each, clock, settings.greetings) for each in settings.signals])
         journal = Journal.open(
             settings.journal_path,
             kiosk=identity.kiosk,
@@ -72,6 +73,9 @@ def run(settings: KioskSettings, announce_url: Callable[[str], None]) -> None:
         announcer.add(ReportingDisplay(settings.runtime_dir, clock))
         announcer.start()
         stack.callback(announcer.stop)
+        upkeep = Upkeep(journal, cache, clock)
+        upkeep.start()
+        stack.callback(upkeep.stop)
         consumer = Consumer(door, readers, announcer)
         consumer.start()
         stack.callback(consumer.stop)

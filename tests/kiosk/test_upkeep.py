@@ -1,0 +1,129 @@
+"""A journal is looked after while the door is open: bounded in size, and with space held back for a full disk."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from attendance.clock import ManualClock
+from attendance.records import Direction, MadeBy, Moved, SessionOpened
+from kiosk.ballast import Ballast
+from kiosk.journal import BALLAST_FILE, Journal
+from kiosk.roster_cache import RosterCache
+from kiosk.upkeep import Upkeep
+from tests.kiosk.door_parts import AFTERNOON, BOOT, open_journal, state
+from tests.kiosk.test_journal import chain_of
+
+DAY_S = 24 * 3600
+CHILD = Moved(child="child", direction=Direction.ENTRY, by=MadeBy.CARD, card=None)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(AFTERNOON)
+
+
+@pytest.fixture
+def journal(tmp_path: Path, clock: ManualClock) -> Iterator[Journal]:
+    opened = open_journal(tmp_path / "journal.db", clock)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Iterator[RosterCache]:
+    opened = RosterCache.open(tmp_path / "cache.db", boot=BOOT)
+    opened.store_state(state())
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def upkeep(journal: Journal, cache: RosterCache, clock: ManualClock) -> Upkeep:
+    return Upkeep(journal, cache, clock)
+
+
+def live(days: int, upkeep: Upkeep, journal: Journal, clock: ManualClock, cache: RosterCache, *, acked: bool) -> None:
+    """Days with a child each, the server in reach, upkeep in the night."""
+    for _ in range(days):
+        journal.append(CHILD)
+        if acked:
+            cache.store_acks(journal.heads())
+        clock.advance(DAY_S)
+        reading = clock.read()
+        cache.note_contact(reading.boot_ns, reading.wall_ms)
+        upkeep.step()
+
+
+def test_a_session_ends_when_it_is_a_day_old_and_all_is_quiet(journal: Journal, clock: ManualClock) -> None:
+    first = journal.session
+    clock.advance(DAY_S - 60)
+    journal.append(CHILD)
+    clock.advance(120)
+    assert not journal.renew(), "a child has just been here"
+    clock.advance(600)
+    assert journal.renew()
+    assert journal.session != first
+    assert not journal.renew()
+
+
+def test_a_new_session_names_the_one_before_and_nothing_is_lost(
+    journal: Journal, clock: ManualClock, tmp_path: Path
+) -> None:
+    before = journal.append(CHILD)
+    clock.advance(2 * DAY_S)
+    journal.renew()
+    after = journal.append(CHILD)
+    chains = chain_of(tmp_path / "journal.db")
+    assert chains[before.session][-1] == before
+    header = chains[after.session][0].body
+    assert isinstance(header, SessionOpened)
+    assert [(head.session, head.seq) for head in header.heads] == [(before.session, before.seq)]
+    assert journal.unsent([]) == 4
+
+
+def test_a_year_of_days_leaves_forty_of_them(
+    upkeep: Upkeep, journal: Journal, clock: ManualClock, cache: RosterCache, tmp_path: Path
+) -> None:
+    live(200, upkeep, journal, clock, cache, acked=True)
+    chains = chain_of(tmp_path / "journal.db")
+    assert 40 <= len(chains) <= 43
+    oldest = next(iter(chains.values()))[0].at.wall_ms
+    assert clock.read().wall_ms - oldest >= timedelta(days=40) / timedelta(milliseconds=1)
+    assert journal.unsent(cache.acks()) == 1, "the header of the running session"
+
+
+def test_nothing_goes_that_the_server_has_not_acknowledged(
+    upkeep: Upkeep, journal: Journal, clock: ManualClock, cache: RosterCache, tmp_path: Path
+) -> None:
+    live(60, upkeep, journal, clock, cache, acked=False)
+    assert len(chain_of(tmp_path / "journal.db")) == 61
+
+
+def test_nothing_goes_before_the_server_has_told_the_time(
+    upkeep: Upkeep, journal: Journal, clock: ManualClock, cache: RosterCache, tmp_path: Path
+) -> None:
+    live(30, upkeep, journal, clock, cache, acked=True)
+    cache.store_acks(journal.heads())
+    alone = RosterCache.open(tmp_path / "cache.db", boot="another boot", read_only=True)
+    clock.advance(400 * DAY_S)
+    Upkeep(journal, alone, clock).step()
+    alone.close()
+    assert len(chain_of(tmp_path / "journal.db")) == 32
+
+
+def test_ballast_is_laid_and_not_thrown_while_there_is_space(upkeep: Upkeep, tmp_path: Path) -> None:
+    upkeep.step()
+    ballast = Ballast(tmp_path / BALLAST_FILE)
+    assert ballast.laid
+    assert (tmp_path / BALLAST_FILE).stat().st_blocks * 512 >= 4_000_000, "the space is really taken"
+    assert not ballast.throw(), "the disk is not full"
+    assert ballast.laid
+
+
+def test_upkeep_ends_when_told(upkeep: Upkeep, tmp_path: Path) -> None:
+    upkeep.start()
+    upkeep.stop()
+    upkeep.stop()
+    assert (tmp_path / BALLAST_FILE).exists()
