@@ -8,6 +8,7 @@ not take what it was given before for what it is to have now.
 from datetime import date
 from typing import Any
 
+from msgspec import UNSET
 from sqlalchemy import Connection, Row, func, select
 
 from attendance.clock import day_bounds, to_ms
@@ -32,6 +33,7 @@ def policy(conn: Connection, site_id: str) -> Policy:
         reentry_allowed=row.reentry_allowed,
         kiosks_at_site=conn.execute(at_site).scalar_one(),
         contact_lost_s=row.contact_lost_s,
+        staff_pin=row.staff_pin or UNSET,
     )
 
 

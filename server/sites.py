@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from attendance.errors import SettingsError
 from attendance.policy import WayMode
 from attendance.settings import load
+from attendance.staff_pin import DIGITS_MAX, DIGITS_MIN, draw_pin, is_easy, is_pin
 from server import audit
 from server.errors import SiteRefused
 from server.store.ids import new_id
@@ -58,6 +59,27 @@ def set_rules(conn: Connection, code: str, changes: Mapping[str, str], now_ms: i
     conn.execute(update(site).where(site.c.id == row.id).values(**msgspec.structs.asdict(rules)))
     tell_kiosks(conn, row.id)
     audit.record(conn, who, "site.set", code, now_ms)
+
+
+def choose_pin(wish: str | None) -> str:
+    """Return the PIN that was wished for, or a random one. Raises: SiteRefused for one that is none or too easy."""
+    if wish is None:
+        return draw_pin()
+    if not is_pin(wish):
+        raise SiteRefused(f"a PIN has {DIGITS_MIN} to {DIGITS_MAX} digits")
+    if is_easy(wish):
+        raise SiteRefused("children try this PIN first: take other digits than one over and over, or a row of them")
+    return wish
+
+
+def set_pin(conn: Connection, code: str, hashed: str | None, now_ms: int, *, who: str) -> None:
+    """Let staff enter children by hand with the PIN behind a hash, or with None not at all. Raises: SiteRefused."""
+    row = find_site(conn, code)
+    if row is None:
+        raise SiteRefused(f"there is no site {code}")
+    conn.execute(update(site).where(site.c.id == row.id).values(staff_pin=hashed))
+    tell_kiosks(conn, row.id)
+    audit.record(conn, who, "site.no-pin" if hashed is None else "site.pin", code, now_ms)
 
 
 def tell_kiosks(conn: Connection, site_id: str) -> None:

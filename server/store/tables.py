@@ -62,6 +62,7 @@ site = Table(
     Column("reentry_allowed", Boolean, nullable=False, server_default="1"),
     Column("contact_lost_s", Integer, nullable=False, server_default="300"),
     Column("roster_version", Integer, nullable=False, server_default="1"),  # counts changes a kiosk must learn of
+    Column("staff_pin", String(200), nullable=True),  # slow hash (attendance.staff_pin); None: no entry by hand
 )
 
 unit = Table(

@@ -19,6 +19,7 @@ import requests
 from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from attendance.staff_pin import matches
 from server.cli import main
 from server.config import ServerSettings
 from server.enrolment import redeem
@@ -114,8 +115,66 @@ def test_rules_of_a_site_are_set_and_listed(ready: Path) -> None:
     assert listed["closes_at"] == "19:00"
     with using_store(ServerSettings(data_dir=str(ready)).store_url) as store:
         [row] = make.rows(store, site)
-        assert row.roster_version == 2
-        assert [each.action for each in make.rows(store, audit)] == ["site.add", "site.set"]
+        assert row.roster_version == 3
+        assert [each.action for each in make.rows(store, audit)] == ["site.add", "site.pin", "site.set"]
+
+
+def pin_hash(folder: Path) -> str | None:
+    with using_store(ServerSettings(data_dir=str(folder)).store_url) as store:
+        [row] = make.rows(store, site)
+        found: str | None = row.staff_pin
+        return found
+
+
+def test_a_new_site_has_a_pin_which_is_told_once_and_kept_as_a_hash(folder: Path) -> None:
+    done(folder, "init")
+    told = re.search(r"\b[0-9]{6}\b", done(folder, "sites", "add", "A1", "Naka"))
+    assert told
+    hashed = pin_hash(folder)
+    assert hashed
+    assert matches(told[0], hashed)
+    assert told[0] not in hashed
+    assert told[0] not in done(folder, "sites", "list")
+
+
+def test_a_new_pin_takes_the_place_of_the_old_one_and_kiosks_are_told(ready: Path) -> None:
+    old = pin_hash(ready)
+    told = re.search(r"\b[0-9]{6}\b", done(ready, "sites", "pin", "A1"))
+    new = pin_hash(ready)
+    assert told
+    assert new
+    assert new != old
+    assert matches(told[0], new)
+    assert "4711" in done(ready, "sites", "pin", "A1", "--pin", "4711")
+    assert matches("4711", pin_hash(ready) or "")
+    with using_store(ServerSettings(data_dir=str(ready)).store_url) as store:
+        [row] = make.rows(store, site)
+        assert row.roster_version == 4
+        acts = [(each.action, each.who, each.subject) for each in make.rows(store, audit)]
+        assert acts[1:] == [("site.pin", "command", "A1")] * 3
+        assert "4711" not in str(acts)
+
+
+def test_a_pin_can_be_taken_away(ready: Path) -> None:
+    done(ready, "sites", "pin", "A1", "--remove")
+    assert pin_hash(ready) is None
+    with using_store(ServerSettings(data_dir=str(ready)).store_url) as store:
+        assert [each.action for each in make.rows(store, audit)][-1] == "site.no-pin"
+
+
+def test_a_pin_is_not_given_and_taken_away_at_once(ready: Path) -> None:
+    before = pin_hash(ready)
+    assert command(ready, "sites", "pin", "A1", "--remove", "--pin", "4711").exit_code == 2
+    assert pin_hash(ready) == before
+
+
+@pytest.mark.parametrize("wish", ["123", "123456789", "12a4", "", "１２３５", "0000", "1234", "987654"])
+def test_a_pin_that_is_none_or_too_easy_is_refused_and_the_old_one_stays(ready: Path, wish: str) -> None:
+    before = pin_hash(ready)
+    result = command(ready, "sites", "pin", "A1", "--pin", wish)
+    assert result.exit_code == 1
+    assert "digits" in result.stderr
+    assert pin_hash(ready) == before
 
 
 @pytest.mark.parametrize(
@@ -129,6 +188,7 @@ def test_rules_of_a_site_are_set_and_listed(ready: Path) -> None:
         (("sites", "set", "A1", "undo=9"), "did you mean 'undo_s'"),
         (("sites", "set", "A1", "expected_by=24:00"), "expected_by"),
         (("sites", "set", "A1", "way=sideways"), "way"),
+        (("sites", "pin", "B"), "no site B"),
         (("kiosks", "code", "B", "x"), "no site B"),
         (("kiosks", "revoke", "nobody"), "no kiosk nobody"),
     ],

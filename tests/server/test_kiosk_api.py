@@ -16,6 +16,7 @@ from attendance.cards import CardToken
 from attendance.clock import ManualClock
 from attendance.records import Direction, Head
 from attendance.roster import DisplayName
+from attendance.staff_pin import hash_pin, matches
 from attendance.wire import (
     ENROL_PATH,
     ENTRIES_PATH,
@@ -37,7 +38,7 @@ from server.api.kiosk import NONCE_LIFE_MS
 from server.enrolment import LIFE_MS, issue
 from server.ledger import accept
 from server.offer import wanted
-from server.sites import set_rules
+from server.sites import set_pin, set_rules
 from server.store.engine import Store
 from server.store.tables import entry, kiosk, movement, nonce
 from tests.server import factories as make
@@ -318,6 +319,25 @@ def test_a_state_request_gives_roster_names_presence_and_policy(
     assert state.presence.day == DAY
 
 
+def test_a_sites_pin_reaches_its_kiosk_as_a_hash_and_is_left_out_where_there_is_none(
+    client: FlaskClient, store: Store, door: Row[Any], key: Ed25519PrivateKey
+) -> None:
+    def told() -> bytes:
+        answer: bytes = send(client, state_path(), key=key, method="GET").data
+        return answer
+
+    assert b"staff_pin" not in told()
+    with store.write() as conn:
+        code = conn.execute(text("SELECT code FROM site")).scalar_one()
+        set_pin(conn, code, hash_pin("471108"), NOON_MS, who="test")
+    state = decode(told(), StateResponse)
+    assert isinstance(state.policy.staff_pin, str)
+    assert matches("471108", state.policy.staff_pin)
+    with store.write() as conn:
+        set_pin(conn, code, None, NOON_MS, who="test")
+    assert b"staff_pin" not in told()
+
+
 def test_each_kiosk_has_a_names_key_of_its_own(client: FlaskClient, store: Store) -> None:
     keys = [Ed25519PrivateKey.generate() for _ in range(2)]
     for each in keys:
@@ -372,6 +392,10 @@ def test_parts_the_kiosk_has_are_not_sent_again(
     with store.write() as conn:
         code = conn.execute(text("SELECT code FROM site")).scalar_one()
         set_rules(conn, code, {"undo_s": "9"}, NOON_MS, who="test")
+    assert versions()[0] != roster
+    roster = versions()[0]
+    with store.write() as conn:
+        set_pin(conn, code, hash_pin("471108"), NOON_MS, who="test")
     assert versions()[0] != roster
     today = versions()
     clock.advance(86_400)

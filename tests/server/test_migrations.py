@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import Connection, inspect, text
 
 from server.errors import StoreError
+from server.store import tables
 from server.store.engine import Store, sqlite_url, using_store
 from server.store.migrations import migrate, require_current
 from server.store.tables import metadata
@@ -56,6 +57,19 @@ def test_migrating_again_changes_nothing(store: Store) -> None:
     migrate(store)
     assert store.version() == before
     require_current(store)
+
+
+def test_a_site_of_the_first_schema_has_no_pin_and_keeps_its_rows(tmp_path: Path) -> None:
+    with using_store(sqlite_url(tmp_path / "old.db")) as store:
+        migrate(store, "0001")
+        with store.write() as conn:
+            conn.execute(text("INSERT INTO site (id, code, name, undo_s) VALUES ('s', 'A', 'Naka', 5)"))
+            conn.execute(text("INSERT INTO unit (id, site_id, name) VALUES ('u', 's', 'One')"))
+        migrate(store)
+        require_current(store)
+        [site] = make.rows(store, tables.site)
+        assert (site.code, site.undo_s, site.staff_pin) == ("A", 5, None)
+        assert [unit.site_id for unit in make.rows(store, tables.unit)] == ["s"]
 
 
 def test_four_processes_at_once_make_one_schema(tmp_path: Path) -> None:

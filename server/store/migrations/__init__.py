@@ -14,8 +14,8 @@ from server.store.engine import Store
 CONNECTION = "connection"
 
 
-def migrate(store: Store) -> None:
-    """Bring the store to the newest schema, in one transaction; any number of processes may do so at once.
+def migrate(store: Store, revision: str = "head") -> None:
+    """Bring the store to the newest schema, or up to an older one, in one transaction; any number of processes may.
 
     Raises: StoreError when the store is of a newer version than this software.
     """
@@ -24,7 +24,7 @@ def migrate(store: Store) -> None:
         _refuse_newer(conn)
         config = _config()
         config.attributes[CONNECTION] = conn
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
 
 
 def require_current(store: Store) -> None:
