@@ -67,6 +67,15 @@ class BoundedFrontend(nfc.clf.ContactlessFrontend):  # type: ignore[misc]  # nfc
             allowance.faults += 1
             raise
 
+    def ask(self, send_data: bytes, timeout: float) -> Any:
+        """Exchange one frame where silence is an answer too, and no fault: None. Raises: AllowanceSpent."""
+        faults = self.allowance.faults
+        try:
+            return self.exchange(send_data, timeout)
+        except nfc.clf.CommunicationError:
+            self.allowance.faults = faults
+            return None
+
 
 def connect_device(path: str) -> Any | None:
     """The nfcpy device on a path, or None when there is none. Raises: OSError."""

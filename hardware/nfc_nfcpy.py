@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hardware.errors import DriverMissing, ReaderLost
-from hardware.nfc_tag import CardIdentity, identify, is_random, may_hold_text, names_ndef_system, read_text
+from hardware.nfc_tag import CardIdentity, identify, is_random, may_hold_text, read_text
 from hardware.presence import Presence
 from hardware.reader import Medium, RawRead, boot_ns
 
@@ -28,7 +28,7 @@ CARD_EXCHANGES = 400
 CARD_TIME_S = 2.0
 _READ_ATTEMPTS = 3
 """Of a card's text, before its number is taken instead: one missed answer must not make a known card a stranger."""
-_PAUSE_SEARCHING_S = 0.01
+_PAUSE_SEARCHING_S = 0.002
 _PAUSE_HELD_S = 0.04
 _PATH = re.compile(
     r"usb(:[0-9a-fA-F]{4}(:[0-9a-fA-F]{4})?|:[0-9]{1,3}(:[0-9]{1,3})?)?"
@@ -169,9 +169,6 @@ class NfcReader:
         identity = unread.identity
         if unread.attempts_left > 0 and may_hold_text(target):
             unread.attempts_left -= 1
-            target = _ndef_side(frontend, target)
-            if target is None:  # no answer for that system: a card without it, or a poll that was missed
-                return None
             faults_before = frontend.allowance.faults
             text = self._read_text(frontend, target)
             if text is not None:
@@ -198,18 +195,6 @@ class NfcReader:
         except Exception as error:  # noqa: BLE001 - a tag's bad answer trips nfcpy and ndeflib in any way it likes
             log.info("nfc tag could not be read reader=%s error=%s", self.name, type(error).__name__)
             return None
-
-
-def _ndef_side(frontend: "BoundedFrontend", target: Any) -> Any:
-    """The target to read NDEF from: for FeliCa the card's NDEF system, or None when it does not answer for one.
-
-    nfcpy itself would ask for that system three times over, and a child does not hold a card that long.
-    """
-    from nfc.clf import RemoteTarget
-
-    if not target.brty.endswith("F") or names_ndef_system(target):
-        return target
-    return frontend.sense(RemoteTarget("212F", sensf_req=bytearray.fromhex("0012fc0100")))
 
 
 def _may_be_yielded(medium: Medium, told: Collection[Medium]) -> bool:

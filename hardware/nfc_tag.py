@@ -13,6 +13,11 @@ _RANDOM_UID = 0x08
 _RANDOM_IDM = b"\x01\xfe"
 _SAK_ISO_14443_4 = 0x20
 _SAK_CLASSIC_OR_DEP = 0x48
+_NDEF_SYSTEM_POLL = bytes.fromhex("060012fc0100")
+_POLLS = 2
+"""For a FeliCa card's NDEF system; the card has just answered a poll, so it hears these."""
+_POLL_S = 0.004
+"""For the answer in the only slot. Source: nfcpy's Type3Tag.polling, 3.6 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +80,41 @@ def read_text(frontend: Any, target: Any) -> str | None:
 
     Raises: OSError when the reader fails, AllowanceSpent, and whatever a hostile tag trips in nfcpy or ndeflib.
     """
-    import nfc.tag
-
-    tag = nfc.tag.activate(frontend, target)
+    tag = _activate(frontend, target)
     if tag is None or tag.ndef is None or not tag.ndef.is_readable:
         return None
     return first_text(tag.ndef.octets)
+
+
+def _activate(frontend: Any, target: Any) -> Any:
+    """nfcpy's tag to read NDEF from, or None; straight, where nfcpy would sense a card again to learn its model."""
+    import nfc.tag
+    import nfc.tag.tt2
+
+    if target.brty.endswith("F"):
+        target = _ndef_side(frontend, target)
+        return None if target is None else nfc.tag.activate(frontend, target)
+    if target.sel_res[0] & _SAK_ISO_14443_4:
+        return nfc.tag.activate(frontend, target)
+    target.sel_req = target.sdd_res[:]  # should nfcpy sense it again, it is to find this tag only
+    return nfc.tag.tt2.Type2Tag(frontend, target)
+
+
+def _ndef_side(frontend: Any, target: Any) -> Any:
+    """A FeliCa card's NDEF system as a target, or None for a card without. Raises: CommunicationError when it has gone.
+
+    Asked in the same field: nfcpy would ask three times over, and another sense would take the field down and up again.
+    """
+    from nfc.clf import RemoteTarget
+
+    if names_ndef_system(target):
+        return target
+    for _ in range(_POLLS):
+        answer = frontend.ask(_NDEF_SYSTEM_POLL, _POLL_S)
+        if answer is not None and len(answer) >= len(target.sensf_res) and answer[1] == 0x01:
+            return RemoteTarget(target.brty, sensf_res=answer[1:])
+    frontend.exchange(b"\x06\x00" + bytes(target.sensf_res[17:19]) + b"\x01\x00", _POLL_S)
+    return None
 
 
 def first_text(message: bytes) -> str | None:

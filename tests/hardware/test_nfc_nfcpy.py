@@ -195,7 +195,7 @@ class StutteringTag(Type2Tag):
         self.selections += 1
 
     def command(self, frame: bytes) -> bytes | None:
-        return None if frame == b"\x30\x04" and self.selections < 6 else super().command(frame)
+        return None if frame == b"\x30\x04" and self.selections < 3 else super().command(frame)
 
 
 class EndlessWaitTag(Type4Tag):
