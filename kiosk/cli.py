@@ -66,7 +66,7 @@ def run_command(file: Path | None, pairs: tuple[str, ...]) -> None:
 @_with_settings
 def sync(file: Path | None, pairs: tuple[str, ...]) -> None:
     """Run the sync process."""
-    from kiosk.sync import run_forever
+    from kiosk.sync_process import run_forever
 
     settings = _settings(file, pairs)
     words = _words(settings)

@@ -1,35 +1,23 @@
-"""Sync: brings the journal to the server and the server's news to the door, in a process of its own (step 8)."""
+"""Sync: brings the journal to the server and the server's news to the door, one step at a time (step 8)."""
 
 import logging
 import os
 import random
-import signal
-import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
-
-import requests
 
 from attendance.clock import Clock
 from attendance.records import Head
 from attendance.wire import ErrorCode, Health, KioskNow, OfferRequest, OfferResponse
 from kiosk.backoff import Backoff
-from kiosk.config import KioskSettings
 from kiosk.delivery import Delivery, JournalSource, Problem, Server
-from kiosk.door_report import DoorReport, read_report
+from kiosk.door_report import DoorReport
 from kiosk.errors import CacheError, JournalError, UplinkError
-from kiosk.identity import load_identity, load_key
 from kiosk.journal_queries import unsent
-from kiosk.journal_reader import JournalReader
 from kiosk.private_files import make_private_folder, write_private
 from kiosk.roster_cache import RosterCache
-from kiosk.timekeeping import KioskClock, boot_id
-from kiosk.uplink import Timeout, Uplink
-from kiosk.version import version
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +29,6 @@ server that was restored from a backup wants any of them again."""
 CONTACT_S = 10.0
 """How often the cache is told that the server answers; more often would only wear out the memory card, since the door
 waits three times as long before it says that the server is away."""
-LOOK_S = 0.05
-"""How often the journal is looked at for new entries: a tap reaches staff within a blink, for microseconds a look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +104,9 @@ class Sync:
         if all_due:
             self._all_offered_ns = asked_ns
         self._note_acks(answer, heads)
+        if all_due and held:
+            sessions = {head.session for head in held}
+            self._store_acks([], [ack.session for ack in acks if ack.session not in sessions])
         more = False
         with self._noting(Problem.JOURNAL_UNREADABLE, JournalError):
             delivered = self._delivery.send(answer.want, heads, first=session, max_batch=answer.max_batch)
@@ -151,12 +140,18 @@ class Sync:
         return OfferRequest(now=now, heads=tuple(heads), health=health)
 
     def _note_acks(self, answer: OfferResponse, heads: list[Head]) -> None:
-        """Note what the answer says of each session; less than before when the server came back from a backup."""
+        """Note what the answer says of each session.
+
+        A server that holds less of one than it acknowledged came back from a backup: the next offer names them all.
+        """
         wanted = {want.session: want.from_seq for want in answer.want}
+        known = {head.session: head.seq for head in self._acks()}
         acks, forget = [], []
         with self._noting(Problem.JOURNAL_UNREADABLE, JournalError):
             for head in heads:
                 through = min(wanted.get(head.session, head.seq + 1) - 1, head.seq)
+                if through < known.get(head.session, -1):
+                    self._all_offered_ns = None
                 own = head.hash if through == head.seq else self._delivery.own_hash(head.session, through)
                 if through < 0 or own is None or (head.session in wanted and head.session in self._delivery.differing):
                     forget.append(head.session)
@@ -247,59 +242,3 @@ class Sync:
             self._problems = self._found
         else:
             self._problems = self._problems | self._found
-
-
-def run_forever(settings: KioskSettings) -> None:
-    """Keep kiosk and server in step until SIGTERM or SIGINT. Raises: NotEnrolled, CacheError, SystemExit."""
-    with ExitStack() as stack:
-        for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, _stop)
-        identity, key = load_identity(settings.data_dir), load_key(settings.data_dir)
-        boot, clock, session = boot_id(), KioskClock(), stack.enter_context(requests.Session())
-        if settings.server_url:
-            identity = identity.at(settings.server_url)
-        journal = JournalReader.open(settings.journal_path, busy_timeout_s=settings.journal.busy_timeout_s)
-        stack.callback(journal.close)
-        cache = RosterCache.open(settings.cache_path, boot=boot, busy_timeout_s=settings.journal.busy_timeout_s)
-        stack.callback(cache.close)
-        read_s, usual = settings.sync.timeout_s, Timeout()
-        timeout = Timeout(min(usual.connect_s, read_s), read_s, max(usual.whole_s, read_s))
-        sync = Sync(
-            journal,
-            cache,
-            Uplink(identity, key, session, clock, timeout),
-            clock,
-            names_key_path=settings.names_key_path,
-            door=lambda: read_report(settings.runtime_dir),
-            boot=boot,
-            app=version(),
-            interval_s=settings.sync.interval_s,
-        )
-        log.info("sync started kiosk=%s boot=%s", identity.kiosk, boot)
-        while True:
-            before = _look(journal)
-            if step := sync.step():
-                continue
-            _rest(step, journal, before)
-
-
-def _rest(step: Step, journal: JournalReader, before: object) -> None:
-    """Wait as the step says, or until the door has written."""
-    until_s = time.monotonic() + step.wait_s
-    while (left_s := until_s - time.monotonic()) > 0:
-        if step.wakeable and _look(journal) != before:
-            return
-        time.sleep(min(LOOK_S, left_s))
-
-
-def _look(journal: JournalReader) -> object:
-    """Return what changes with the journal; None while it cannot be read, which the next step tells."""
-    try:
-        return journal.change()
-    except JournalError:
-        return None
-
-
-def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
-    # Cuts a request short; every write here is one transaction or one rename, so nothing is left half done.
-    raise SystemExit(0)

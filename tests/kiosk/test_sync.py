@@ -166,6 +166,39 @@ def test_a_server_that_comes_back_from_a_backup_simply_asks_again(kiosk: Kiosk, 
     assert not server.ledger.conflicts
 
 
+def test_a_server_that_comes_back_from_a_backup_has_everything_again_within_two_steps(
+    kiosk: Kiosk, server: ModelServer
+) -> None:
+    kiosk.settle()
+    backup = server.backup()
+    kiosk.append()
+    kiosk.settle()
+    kiosk.reopen()
+    kiosk.append()
+    kiosk.settle()
+    server.restore(backup)
+    kiosk.clock.advance(5)
+    kiosk.sync.step()
+    kiosk.sync.step()
+    assert server.ledger.sessions == kiosk.held()
+
+
+def test_acknowledgements_of_sessions_that_were_let_go_are_forgotten(kiosk: Kiosk, server: ModelServer) -> None:
+    kiosk.append()
+    kiosk.settle()
+    kiosk.reopen()
+    kiosk.settle()
+    old, running = kiosk.reader.heads()
+    assert set(kiosk.cache.acks()) == {old, running}
+    kiosk.clock.advance(50 * 86_400)
+    kiosk.reopen()
+    kiosk.settle()
+    kiosk.journal.prune(kiosk.cache.acks(), kiosk.clock.read().wall_ms + 50 * 86_400_000)
+    assert old not in kiosk.reader.heads()
+    kiosk.settle()
+    assert set(kiosk.cache.acks()) == set(kiosk.reader.heads())
+
+
 def test_what_is_acknowledged_shrinks_when_the_server_lost_it(kiosk: Kiosk, server: ModelServer) -> None:
     kiosk.append(moved(), moved())
     kiosk.settle()
