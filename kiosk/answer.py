@@ -55,3 +55,21 @@ class DoorStatus:
     """The journal cannot be written."""
     by_staff: bool = False
     """The site has a staff PIN: who forgot the card can be entered by hand."""
+
+
+class Whereabouts(StrEnum):
+    """Where a child is today."""
+
+    NOT_YET = "not_yet"
+    IN = "in"
+    LEFT = "left"
+
+
+@dataclass(frozen=True, slots=True)
+class ChildNow:
+    """A child of the roster as the staff panel may show it."""
+
+    child: str
+    mark: Mark
+    name: DisplayName | None
+    whereabouts: Whereabouts

@@ -1,6 +1,7 @@
 """The children's names, unsealed in memory only: the pack is in the cache, its key on a tmpfs."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 
 from attendance.errors import WireError
@@ -22,11 +23,15 @@ class NameBook:
 
     def name_of(self, child: str) -> DisplayName | None:
         """Return a child's name, or None when the kiosk does not know names. Raises: CacheError."""
+        return self.names().get(child)
+
+    def names(self) -> Mapping[str, DisplayName]:
+        """Return the names that are known, by child; none before the first contact of a boot. Raises: CacheError."""
         source = self._key_changed_ns(), self._cache.versions()[0]
         if source != self._read_from:
             self._names = self._unsealed()
             self._read_from = source
-        return self._names.get(child)
+        return self._names
 
     def _key_changed_ns(self) -> int | None:
         try:

@@ -86,6 +86,12 @@ class RosterCache:
             row = db.execute("SELECT child, animal, colour FROM holder WHERE child = ?", (child,)).fetchone()
             return _holder(db, row)
 
+    def marks(self) -> dict[str, Mark]:
+        """Return every child of the roster with its mark. Raises: CacheError."""
+        with self._using() as db:
+            rows = db.execute("SELECT child, animal, colour FROM holder ORDER BY child").fetchall()
+            return {child: Mark(Animal(animal), Colour(colour)) for child, animal, colour in rows}
+
     def policy(self) -> Policy:
         """Return the site's rules; those of a new site before the first sync. Raises: CacheError."""
         return self._part(_POLICY, Policy) or Policy()

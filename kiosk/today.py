@@ -80,9 +80,13 @@ class Today:
         here = any(movement_id(record.session, record.seq) == last.id for record, _ in _moved(self.this_boot, child))
         return State(fold(movements)[child], last, this_boot=here, certain=here or self.now.certain)
 
+    def presence(self) -> dict[str, Presence]:
+        """Return what is known of every child who moved today."""
+        return fold(self._movements())
+
     def present(self) -> int:
         """Return how many children are in."""
-        return sum(presence.present for presence in fold(self._movements()).values())
+        return sum(presence.present for presence in self.presence().values())
 
     def _movements(self, child: str | None = None) -> Iterator[Movement]:
         undone = {
