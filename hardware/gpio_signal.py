@@ -49,6 +49,8 @@ def pattern(cue: Cue) -> Pattern:
             return Pattern(Lamp.YELLOW, "#..########")
         case Cue.UNKNOWN:
             return Pattern(Lamp.RED, "##..##..##")
+        case Cue.STAFF:
+            return Pattern(Lamp.RED, "##..######..##..######")
         case Cue.ASK:
             return Pattern(Lamp.YELLOW, "########..#")
         case Cue.BROKEN:

@@ -5,13 +5,16 @@ from typing import Protocol
 
 
 class Cue(StrEnum):
-    """The answers a signal can tell apart."""
+    """The answers a signal can tell apart; each differs from all others in tone, in light and in rhythm."""
 
     IN = "in"
     OUT = "out"
     AGAIN = "again"
     UNDONE = "undone"
     UNKNOWN = "unknown"
+    """A card that the door does not know."""
+    STAFF = "staff"
+    """A grown-up is needed."""
     ASK = "ask"
     BROKEN = "broken"
 
