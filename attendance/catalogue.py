@@ -3,8 +3,9 @@
 The .po file is read as it is when a process starts, so there is no build step and nothing compiled to keep in step.
 """
 
+import copy
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from gettext import GNUTranslations
 from importlib.resources.abc import Traversable
@@ -45,19 +46,38 @@ class Catalogue:
         self._translations = GNUTranslations(compiled)
         said = [entry for entry in parsed if entry.id and entry.string and not entry.fuzzy]
         self._counted = frozenset(entry.id[0] for entry in said if not isinstance(entry.id, str))
-        self.ids = frozenset(entry.id for entry in said if isinstance(entry.id, str)) | self._counted
+        self._forms = {
+            entry.id if isinstance(entry.id, str) else entry.id[0]: _several(entry.string or "") for entry in said
+        }
+        self._own: Mapping[str, str] = {}
+        self.ids = frozenset(self._forms)
 
     def text(self, message: str, **values: object) -> str:
         """Return the sentence with its `{values}` filled in. Raises: KeyError."""
         if message not in self.ids:
             raise KeyError(message)
-        return self._translations.gettext(message).format(**values)
+        return (self._own.get(message) or self._translations.gettext(message)).format(**values)
 
     def counted(self, message: str, number: int, **values: object) -> str:
         """Return the sentence in the form that fits a number, which is also `{n}`. Raises: KeyError."""
         if message not in self._counted:
             raise KeyError(message)
-        return self._translations.ngettext(message, message, number).format(n=number, **values)
+        said = self._own.get(message) or self._translations.ngettext(message, message, number)
+        return said.format(n=number, **values)
+
+    def forms(self, message: str) -> tuple[str, ...]:
+        """Return the sentence as the file has it, in its one form or in that of each number. Raises: KeyError."""
+        return self._forms[message]
+
+    def saying(self, own: Mapping[str, str]) -> "Catalogue":
+        """Return this catalogue with some of its sentences, by id, in other words."""
+        other = copy.copy(self)
+        other._own = {**self._own, **own}
+        return other
+
+
+def _several(said: str | Sequence[str]) -> tuple[str, ...]:
+    return (said,) if isinstance(said, str) else tuple(said)
 
 
 Catalogues = Mapping[Language, Catalogue]

@@ -1,7 +1,8 @@
 """Settings: default < TOML < environment < command line, into one frozen type, with every mistake told at once.
 
 A settings type is a frozen msgspec Struct whose fields are plain values or further such Structs (TOML tables). Its
-attribute names are the names people write; a tuple of Structs is an array of tables.
+attribute names are the names people write; a tuple of Structs is an array of tables, and a dict[str, str] a table whose
+keys are free and may hold dots, with quotes around them or without.
 """
 
 import difflib
@@ -70,6 +71,9 @@ def _show(settings: msgspec.Struct, under: str, masked: frozenset[str]) -> Itera
         elif isinstance(value, tuple) and value and all(isinstance(item, msgspec.Struct) for item in value):
             for number, item in enumerate(value):
                 yield from _show(item, f"{name}[{number}].", masked)
+        elif isinstance(value, dict) and value:
+            for key, item in value.items():
+                yield f'* {name}."{key}" = {msgspec.json.encode(item).decode()}'
         else:
             star = " " if _default(info) == value else "*"
             shown = MASK if info.name in masked and value else msgspec.json.encode(value, enc_hook=str).decode()
@@ -119,6 +123,8 @@ def _build(kind: type[msgspec.Struct], table: object, where: str, problems: list
 def _value(kind: Any, raw: Any, where: str, problems: list[str]) -> Any:
     if _is_struct(kind):
         return _build(kind, raw, f"{where}.", problems)
+    if get_origin(kind) is dict and isinstance(raw, Mapping):
+        raw = dict(_dotted(raw))
     item = _item_struct(kind)
     if item is not None:
         if not isinstance(raw, list):
@@ -132,6 +138,15 @@ def _value(kind: Any, raw: Any, where: str, problems: list[str]) -> Any:
         choice = f"; one of {', '.join(kind)} is wanted" if isinstance(kind, type) and issubclass(kind, StrEnum) else ""
         problems.append(f"{where}: {error}{choice}")
         return None
+
+
+def _dotted(table: Mapping[str, Any], under: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield what a table and the tables in it hold, by names with dots."""
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _dotted(value, f"{under}{key}.")
+        else:
+            yield f"{under}{key}", value
 
 
 def _path(kind: type, raw: Any) -> Path:

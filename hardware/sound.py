@@ -1,81 +1,135 @@
-"""Sounds through ALSA's `aplay`: a signal at step 7 of the straight line. WAV files named after the cues will do."""
+"""Sounds through ALSA's `aplay`: a signal at step 7 of the straight line. WAV files named after the cues will do.
 
-import array
-import contextlib
-import io
+A sound goes to `aplay` as a file in memory: the door never waits for the sound card, however long a sound is.
+"""
+
+import logging
+import os
 import shutil
 import subprocess
-import sys
-import wave
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from hardware.errors import DriverMissing, SignalLost
+from hardware.recording import Recording, load_recording
 from hardware.signal import Cue
+
+log = logging.getLogger(__name__)
 
 SOUNDS = Path(__file__).parent / "sounds"
 """The sounds that come with Tadaima."""
-LARGEST_WAV_BYTES = 60_000
-"""What fits into a pipe at once, so that `play` never waits for the sound card."""
 _PROBE_TIMEOUT_S = 5.0
 
 
-class SoundSignal:
-    """Plays `<cue>.wav` from a directory on an ALSA device; `volume` is a share of the file's loudness."""
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a cue is to be played just now. Units: volume 0 to 1. Raises: ValueError for a volume outside."""
 
-    def __init__(self, name: str, *, directory: Path = SOUNDS, device: str = "default", volume: float = 1.0) -> None:
-        """Set up without touching the device. Units: volume 0 to 1. Raises: ValueError for a volume outside."""
-        if not 0.0 <= volume <= 1.0:
+    volume: float = 1.0
+    voices: tuple[str, ...] = ()
+    """Names of recordings that may be spoken after the tone; the first that there is is taken."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.volume <= 1.0:
             raise ValueError("volume is 0 to 1")
+
+
+def full_volume(_cue: Cue) -> Manner:
+    """The same for every cue at every hour."""
+    return Manner()
+
+
+class SoundSignal:
+    """Plays a cue's tone on an ALSA device, and then what a voice has to say to it.
+
+    `<cue>.wav` in `directory` goes over the tone that comes with Tadaima; `voice_directory` holds the spoken
+    recordings. `manner` is asked at each cue, so that volume and words may depend on the time of day.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        directory: Path | None = None,
+        voice_directory: Path | None = None,
+        device: str = "default",
+        manner: Callable[[Cue], Manner] = full_volume,
+    ) -> None:
+        """Set up without touching the device."""
         self.name = name
+        self.faults: tuple[str, ...] = ()
+        """What was wrong with sounds of one's own when they were loaded last, a sentence each."""
         self._directory = directory
+        self._voice_directory = voice_directory
         self._device = device
-        self._volume = volume
-        self._sounds: dict[Cue, bytes] | None = None
+        self._manner = manner
+        self._tones: dict[Cue, Recording] = {}
+        self._voices: dict[str, Recording] = {}
         self._running: subprocess.Popen[bytes] | None = None
 
     def open(self) -> None:
         """Load the sounds and try the device with a moment of silence.
 
-        Raises: SignalLost when a file or the sound card is missing, DriverMissing when `aplay` is.
+        A sound of one's own that is missing or wrong makes way for the one that comes with Tadaima, and is logged.
+        Raises: SignalLost when the sound card is missing, DriverMissing when `aplay` is.
         """
         self.close()
         if shutil.which("aplay") is None:
             raise DriverMissing("aplay", "apt install alsa-utils")
         try:
-            sounds = {cue: load_wav(self._directory / f"{cue}.wav", volume=self._volume) for cue in Cue}
-        except (OSError, EOFError, ValueError, wave.Error) as error:
+            tones = {cue: load_recording(SOUNDS / f"{cue}.wav") for cue in Cue}
+        except (OSError, ValueError) as error:
             raise SignalLost(self.name, f"sound file: {error}") from error
-        silence = load_wav(self._directory / f"{Cue.AGAIN}.wav", volume=0.0)
-        try:
-            subprocess.run(self._command(), input=silence, capture_output=True, timeout=_PROBE_TIMEOUT_S, check=True)
-        except subprocess.CalledProcessError as error:
-            raise SignalLost(self.name, _last_line(error.stderr)) from error
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise SignalLost(self.name, str(error)) from error
-        self._sounds = sounds
+        faults: list[str] = []
+        if self._directory is not None:
+            for cue in Cue:
+                tones.update((cue, own) for own in _loaded(self._directory / f"{cue}.wav", faults))
+        if self._voice_directory is not None:
+            paths = sorted(self._voice_directory.glob("*.wav"))
+            if not paths:
+                faults.append(f"{self._voice_directory}: no .wav file in it")
+            self._voices = {path.stem: voice for path in paths for voice in _loaded(path, faults)}
+        self._probe(tones[Cue.AGAIN].wav(0.0))
+        if faults and tuple(faults) != self.faults:
+            log.warning("sounds of one's own left out signal=%s reasons=%r", self.name, faults)
+        self.faults = tuple(faults)
+        self._tones = tones
 
     def play(self, cue: Cue) -> None:
         """Start the sound and cut a running one short. Raises: SignalLost when not open or the last sound failed."""
-        if self._sounds is None:
+        if not self._tones:
             raise SignalLost(self.name, "not open")
         failed = self._silence()
         if failed:
             raise SignalLost(self.name, "aplay failed")
+        manner = self._manner(cue)
+        spoken = [self._voices[voice] for voice in manner.voices if voice in self._voices][:1]
         try:
-            process = subprocess.Popen(
-                self._command(), stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-            )
+            self._running = self._aplay([sound.wav(manner.volume) for sound in (self._tones[cue], *spoken)])
         except OSError as error:
             raise SignalLost(self.name, str(error)) from error
-        self._running = process
-        assert process.stdin is not None
-        with contextlib.suppress(BrokenPipeError), process.stdin as pipe:  # a failed aplay is told by its exit status
-            pipe.write(self._sounds[cue])
 
     def close(self) -> None:
         """Silence and let go of the device. Idempotent; never raises."""
         self._silence()
-        self._sounds = None
+        self._tones, self._voices = {}, {}
+
+    def _probe(self, silence: bytes) -> None:
+        """Play it to the end. Raises: SignalLost."""
+        try:
+            probe = self._aplay([silence], stderr=subprocess.PIPE)
+        except OSError as error:
+            raise SignalLost(self.name, str(error)) from error
+        try:
+            _, complaint = probe.communicate(timeout=_PROBE_TIMEOUT_S)
+        except subprocess.TimeoutExpired as error:
+            probe.kill()
+            probe.communicate()
+            raise SignalLost(self.name, str(error)) from error
+        if probe.returncode:
+            raise SignalLost(self.name, _last_line(complaint))
 
     def _silence(self) -> bool:
         """Stop a running sound; whether the last one had failed of itself."""
@@ -87,31 +141,32 @@ class SoundSignal:
         process.wait()
         return failed
 
-    def _command(self) -> list[str]:
-        return ["aplay", "-q", "-D", self._device, "-"]
+    def _aplay(self, wavs: Sequence[bytes], *, stderr: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+        with ExitStack() as stack:
+            files = [stack.enter_context(os.fdopen(os.memfd_create("tadaima-sound"), "wb")) for _ in wavs]
+            for file, wav in zip(files, wavs, strict=True):
+                file.write(wav)
+                file.flush()
+            numbers = [file.fileno() for file in files]
+            return subprocess.Popen(
+                ["aplay", "-q", "-D", self._device, *(f"/proc/self/fd/{number}" for number in numbers)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+                pass_fds=numbers,
+            )
 
 
-def load_wav(path: Path, *, volume: float) -> bytes:
-    """A 16-bit WAV file made quieter.
-
-    Raises: OSError, EOFError, wave.Error, ValueError when it is not 16-bit or too long.
-    """
-    with wave.open(str(path), "rb") as source:
-        parameters = source.getparams()
-        frames = source.readframes(source.getnframes())
-    if parameters.sampwidth != 2 or len(frames) > LARGEST_WAV_BYTES:
-        raise ValueError(f"{path.name} must be 16-bit and at most {LARGEST_WAV_BYTES} bytes")
-    samples = array.array("h", frames)
-    if sys.byteorder == "big":
-        samples.byteswap()
-    scaled = array.array("h", (round(sample * volume) for sample in samples))
-    if sys.byteorder == "big":
-        scaled.byteswap()
-    file = io.BytesIO()
-    with wave.open(file, "wb") as target:
-        target.setparams(parameters)
-        target.writeframes(scaled.tobytes())
-    return file.getvalue()
+def _loaded(path: Path, faults: list[str]) -> Iterator[Recording]:
+    """Yield the recording of the file; or nothing, and add to the faults why."""
+    try:
+        yield load_recording(path)
+    except FileNotFoundError:
+        faults.append(f"{path.name}: missing in {path.parent}")
+    except OSError as error:
+        faults.append(f"{path.name}: {error.strerror}")
+    except ValueError as error:
+        faults.append(str(error))
 
 
 def _last_line(output: bytes) -> str:

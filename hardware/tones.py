@@ -1,20 +1,19 @@
 """The sounds of the door, as a pure function from cue to samples; `python -m hardware.tones DIRECTORY` writes them.
 
-Each cue has a shape of its own: in rises, out falls, again knocks twice, undone turns back, unknown buzzes low, ask
-glides up like a question, broken insists.
+Each cue has a shape of its own: in rises, out falls, again knocks twice, undone turns back, unknown buzzes low, staff
+chimes like a call over loudspeakers, ask glides up like a question, broken insists.
 """
 
 import array
-import io
 import math
 import sys
-import wave
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import assert_never
 
+from hardware.recording import Recording
 from hardware.signal import Cue
 
 RATE_HZ = 22_050
@@ -71,6 +70,8 @@ def score(cue: Cue) -> tuple[Note, ...]:
             return _ring(784.0, 0.12), _ring(587.3, 0.12), _ring(784.0, 0.35)
         case Cue.UNKNOWN:
             return (Note(147.0, 139.0, 0.5, _BUZZ, loudness=0.9),)
+        case Cue.STAFF:
+            return tuple(Note(hz, hz, 0.2, _WOOD, loudness=0.9, decay_per_s=6.0) for hz in (440.0, 554.4, 659.3, 880.0))
         case Cue.ASK:
             question = Note(392.0, 698.5, 0.26, _BELL, loudness=0.8)
             return question, _rest(0.1), question
@@ -99,16 +100,7 @@ def _render_note(note: Note) -> list[int]:
 
 def to_wav(samples: Sequence[int]) -> bytes:
     """A WAV file of the samples."""
-    little = array.array("h", samples)
-    if sys.byteorder == "big":
-        little.byteswap()
-    file = io.BytesIO()
-    with wave.open(file, "wb") as wav:
-        wav.setnchannels(1)
-        wav.setsampwidth(little.itemsize)
-        wav.setframerate(RATE_HZ)
-        wav.writeframes(little.tobytes())
-    return file.getvalue()
+    return Recording(array.array("h", samples).tobytes(), RATE_HZ).wav()
 
 
 def write_all(directory: Path) -> None:

@@ -39,8 +39,10 @@ def cue(kind: AnswerKind) -> Cue:
             return Cue.AGAIN
         case AnswerKind.UNDONE:
             return Cue.UNDONE
-        case AnswerKind.UNKNOWN | AnswerKind.FOREIGN | AnswerKind.STAFF:
+        case AnswerKind.UNKNOWN | AnswerKind.FOREIGN:
             return Cue.UNKNOWN
+        case AnswerKind.STAFF:
+            return Cue.STAFF
         case AnswerKind.ASK:
             return Cue.ASK
         case AnswerKind.BROKEN:

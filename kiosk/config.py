@@ -10,6 +10,9 @@ import msgspec
 from attendance import settings
 from attendance.catalogue import Language
 from attendance.errors import SettingsError
+from kiosk import own_texts
+from kiosk.catalogues import catalogues
+from kiosk.hours import HourMinute
 
 PREFIX = "TADAIMA_KIOSK"
 DEFAULT_FILE = Path("/etc/tadaima/kiosk.toml")
@@ -18,6 +21,7 @@ Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 """Of a reader or signal; it stands in logs and on the screen."""
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
 Waiting = Annotated[float, msgspec.Meta(gt=0, le=600)]
+Volume = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Pin = int | str | None
 """As gpiozero names it: 17, "GPIO17" or "BOARD11"."""
 
@@ -61,6 +65,13 @@ class ReaderSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long a camera's frame may be looked at."""
     system_codes: SystemCodes = (0xFFFF,)
     """FeliCa systems to ask an NFC card for, in turn."""
+    own_process: bool | None = None
+    """None for as suits the kind."""
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether its driver runs in a process of its own: where decoders of pictures are at work, unless set."""
+        return self.kind is ReaderKind.QR_CAMERA if self.own_process is None else self.own_process
 
     def __post_init__(self) -> None:
         if not self.source and self.kind not in (ReaderKind.FAKE, ReaderKind.NFC):
@@ -73,14 +84,29 @@ class SignalSettings(msgspec.Struct, frozen=True, kw_only=True):
     name: Name
     kind: SignalKind
     directory: str = ""
-    """Of the sounds; empty for those that come with Tadaima."""
+    """Of sounds in place of those that come with Tadaima."""
+    voice_directory: str = ""
+    """Of recordings that are spoken after the tone."""
     device: str = "default"
     """ALSA's name of the sound card."""
-    volume: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1.0
+    volume: Volume = 1.0
+    quiet_volume: Volume = 0.3
+    quiet_from: HourMinute | None = None
+    quiet_until: HourMinute | None = None
     green_pin: Pin = None
     yellow_pin: Pin = None
     red_pin: Pin = None
     buzzer_pin: Pin = None
+
+    def __post_init__(self) -> None:
+        if (self.quiet_from is None) != (self.quiet_until is None):
+            raise ValueError("quiet_from and quiet_until: one needs the other")
+        if self.quiet_from is None:
+            return
+        if self.quiet_from == self.quiet_until:
+            raise ValueError("quiet_from and quiet_until: the same time; set volume instead")
+        if self.quiet_volume > self.volume:
+            raise ValueError("quiet_volume: louder than volume")
 
 
 class ScreenSettings(msgspec.Struct, frozen=True):
@@ -89,6 +115,15 @@ class ScreenSettings(msgspec.Struct, frozen=True):
     host: str = "127.0.0.1"
     port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8750
     enabled: bool = True
+
+
+class GreetingSettings(msgspec.Struct, frozen=True):
+    """`[greetings]`: until when a child who comes or goes is greeted otherwise than in the afternoon."""
+
+    morning_until: HourMinute = "11:00"
+    """Before the first school ends, at the earliest; children who come by then were not at school."""
+    going_out_until: HourMinute = "16:00"
+    """Before children are fetched or sent home."""
 
 
 class SyncSettings(msgspec.Struct, frozen=True):
@@ -116,6 +151,9 @@ class KioskSettings(msgspec.Struct, frozen=True):
     """Empty for the one the kiosk was enrolled with."""
     language: Language = Language.JA_EASY
     screen: ScreenSettings = ScreenSettings()
+    greetings: GreetingSettings = GreetingSettings()
+    texts: dict[str, str] = {}
+    """Of the child's screen, in place of the catalogue's, by their ids."""
     journal: JournalSettings = JournalSettings()
     sync: SyncSettings = SyncSettings()
     readers: tuple[ReaderSettings, ...] = ()
@@ -152,4 +190,7 @@ def load(file: Path | None, *, environ: Mapping[str, str], flags: Mapping[str, A
             table = settings.parse_toml(path.read_text(encoding="utf-8"), file=path)
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError((f"{path}: {error}",)) from error
-    return settings.load(KioskSettings, table=table, environ=environ, prefix=PREFIX, flags=flags)
+    loaded = settings.load(KioskSettings, table=table, environ=environ, prefix=PREFIX, flags=flags)
+    if loaded.texts and (wrong := tuple(own_texts.problems(catalogues()[loaded.language], loaded.texts))):
+        raise SettingsError(wrong)
+    return loaded

@@ -17,6 +17,8 @@ class Reason(StrEnum):
     """Nobody at this site holds the card."""
     REENTRY = "reentry"
     """The child left today, and the site does not let children come back by themselves."""
+    NO_SCREEN = "no_screen"
+    """Only the child knows which way it goes, and there is no screen to ask it on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class Rules:
     """Since the last contact with the server; None for never in this boot."""
     chosen: Direction | None = None
     """The way the child touched, when asked."""
+    can_ask: bool = True
+    """Whether the door has a screen that a child can touch."""
 
     @property
     def way(self) -> WayMode:
@@ -84,7 +88,7 @@ def decide(holder: Holder | None, today: Today, now: Now, rules: Rules) -> Outco
     if state is not None and _repeats(state, direction, now, rules):
         return Repeat(holder, state.last.direction)
     if direction is None:
-        return Ask(holder)
+        return Ask(holder) if rules.can_ask else Refuse(Reason.NO_SCREEN, holder)
     left = state is not None and state.certain and not state.presence.present
     if direction is Direction.ENTRY and left and not rules.policy.reentry_allowed:
         return Refuse(Reason.REENTRY, holder)

@@ -1,32 +1,49 @@
 """From settings to drivers: the only place of the kiosk that names driver classes."""
 
+import sys
 from pathlib import Path
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
+
+import msgspec
 
 from attendance.cards import looks_like_card
+from attendance.clock import Clock
 from hardware.fake import FakeReader, FakeSignal
 from hardware.gpio_signal import GpioSignal
 from hardware.key_scanner import KeyScanner
 from hardware.nfc_nfcpy import NfcReader
-from hardware.qr_camera import QrCamera, Watch
 from hardware.reader import CardReader
 from hardware.signal import Signal
-from hardware.sound import SOUNDS, SoundSignal
-from kiosk.config import ReaderKind, ReaderSettings, SignalKind, SignalSettings
+from hardware.sound import SoundSignal
+from hardware.supervised import SupervisedReader
+from kiosk.config import GreetingSettings, ReaderKind, ReaderSettings, SignalKind, SignalSettings
+from kiosk.manner import manner
+
+if TYPE_CHECKING:
+    from hardware.qr_camera import Watch
+
+READER_PROCESS = (sys.executable, "-P", "-m", "kiosk.reader_process")
+"""The settings go to its standard input; `-P`: the folder that the door runs in holds no code."""
 
 
 def make_reader(wanted: ReaderSettings) -> CardReader:
     """Return the reader of a door, not opened. Raises: ValueError when its source makes no sense to the driver."""
-    return make_driver(wanted)
+    if not wanted.stands_alone:
+        return make_driver(wanted)
+    if wanted.kind is not ReaderKind.QR_CAMERA:  # which takes any source, and whose driver is large
+        make_driver(wanted)
+    return SupervisedReader(wanted.name, READER_PROCESS, msgspec.json.encode(wanted))
 
 
-def make_driver(wanted: ReaderSettings, *, watch: Watch | None = None) -> CardReader:
+def make_driver(wanted: ReaderSettings, *, watch: "Watch | None" = None) -> CardReader:
     """Return the driver itself, in this process, not opened; a camera tells `watch` of its frames.
 
     Raises: ValueError when its source makes no sense to the driver.
     """
     match wanted.kind:
         case ReaderKind.QR_CAMERA:
+            from hardware.qr_camera import QrCamera  # with numpy: not in a door whose cameras have their own process
+
             return QrCamera(
                 wanted.name,
                 wanted.source,
@@ -51,12 +68,17 @@ def make_driver(wanted: ReaderSettings, *, watch: Watch | None = None) -> CardRe
             assert_never(wanted.kind)
 
 
-def make_signal(wanted: SignalSettings) -> Signal:
-    """Return the signal, not opened. Raises: ValueError when a setting makes no sense to the driver."""
+def make_signal(wanted: SignalSettings, clock: Clock, greetings: GreetingSettings) -> Signal:
+    """Return the signal, not opened; a speaker looks at the clock at each cue."""
     match wanted.kind:
         case SignalKind.SOUND:
-            directory = Path(wanted.directory) if wanted.directory else SOUNDS
-            return SoundSignal(wanted.name, directory=directory, device=wanted.device, volume=wanted.volume)
+            return SoundSignal(
+                wanted.name,
+                directory=Path(wanted.directory) if wanted.directory else None,
+                voice_directory=Path(wanted.voice_directory) if wanted.voice_directory else None,
+                device=wanted.device,
+                manner=lambda cue: manner(cue, wanted, greetings, clock.read()),
+            )
         case SignalKind.GPIO:
             return GpioSignal(
                 wanted.name,

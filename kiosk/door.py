@@ -55,6 +55,7 @@ class Door:
         uid_key: bytes,
         names: NameBook,
         display: Display,
+        can_ask: bool = True,
     ) -> None:
         self._journal = journal
         self._cache = cache
@@ -62,6 +63,7 @@ class Door:
         self._uid_key = uid_key
         self._names = names
         self._display = display
+        self._can_ask = can_ask
         self._lock = threading.Lock()
         self._own = OwnRecords(journal)
         self._buttons = Buttons()
@@ -150,7 +152,7 @@ class Door:
         now, contact = self._now()
         alone_s = None if contact is None else (now.boot_ns - contact.at_boot_ns) / _NS_IN_S
         policy = self._cache.policy()
-        outcome = decide(holder, self._today(now), now.at(read_at_ns), Rules(policy, alone_s, chosen))
+        outcome = decide(holder, self._today(now), now.at(read_at_ns), Rules(policy, alone_s, chosen, self._can_ask))
         match outcome:
             case Record():
                 return self._moved(outcome, card, policy)
@@ -162,7 +164,7 @@ class Door:
                 return answer, None
             case Refuse(reason=Reason.UNKNOWN):
                 return self._make(AnswerKind.UNKNOWN), self._note_unknown(card, policy)
-            case Refuse(reason=Reason.REENTRY):
+            case Refuse(reason=Reason.REENTRY | Reason.NO_SCREEN):
                 return self._make(AnswerKind.STAFF, outcome.holder), None
             case _:
                 raise AssertionError(outcome)

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 
 from attendance.signatures import key_id
 from kiosk.announce import Announcer
-from kiosk.catalogues import catalogues
+from kiosk.catalogues import with_own_texts
 from kiosk.config import KioskSettings
 from kiosk.consumer import Consumer
 from kiosk.devices import make_reader, make_signal
@@ -62,9 +62,11 @@ def run(settings: KioskSettings, announce_url: Callable[[str], None]) -> None:
             uid_key=identity.uid_key,
             names=NameBook(cache, settings.names_key_path),
             display=announcer,
+            can_ask=settings.screen.enabled,
         )
         if settings.screen.enabled:
-            screen = Screen(door, catalogues(), clock, language=settings.language)
+            texts = with_own_texts(settings.language, settings.texts)
+            screen = Screen(door, texts, clock, language=settings.language, greetings=settings.greetings)
             server = ScreenServer(screen, settings.screen.host, settings.screen.port)
             server.start()
             stack.callback(server.stop)

@@ -11,6 +11,7 @@ from attendance.catalogue import Catalogue, Catalogues, Language
 from attendance.clock import Clock
 from attendance.records import Direction
 from kiosk.answer import Answer, DoorStatus
+from kiosk.config import GreetingSettings
 from kiosk.screen.stage import Stage, enter, hear, settle
 from kiosk.screen.view import View, view
 
@@ -41,12 +42,19 @@ class Screen:
     """
 
     def __init__(
-        self, presses: Presses, catalogues: Catalogues, clock: Clock, *, language: Language = Language.JA_EASY
+        self,
+        presses: Presses,
+        catalogues: Catalogues,
+        clock: Clock,
+        *,
+        language: Language = Language.JA_EASY,
+        greetings: GreetingSettings = GreetingSettings(),  # noqa: B008 - a frozen value
     ) -> None:
         self.words: Catalogue = catalogues[language]
         self.process = secrets.token_urlsafe(16)
         """Names this life of the screen; a page must know it to press anything."""
         self._presses = presses
+        self._greetings = greetings
         self._clock = clock
         self._stage = Stage()
         self._changed = threading.Condition()
@@ -78,7 +86,7 @@ class Screen:
         with self._changed:
             self._stage = settle(self._stage, reading.boot_ns)
             stage = self._stage
-        return view(stage, reading, self.words, process=self.process)
+        return view(stage, reading, self.words, process=self.process, greetings=self._greetings)
 
     def watch(self) -> Iterator[View]:
         """Yield the view now, at each change and each second, until the screen closes or newer pages need the room."""

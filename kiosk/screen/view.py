@@ -6,12 +6,17 @@ import msgspec
 
 from attendance.catalogue import Catalogue
 from attendance.clock import JST, ClockReading, ClockState, from_ms
+from attendance.records import Direction
 from attendance.roster import ANIMAL_EMOJI, Mark
 from kiosk.answer import Answer, AnswerKind, DoorStatus
-from kiosk.screen.stage import Stage
+from kiosk.config import GreetingSettings
+from kiosk.greetings import Greeting, greeting
+from kiosk.hours import hour_minute
+from kiosk.screen.stage import Shown, Stage
 
 IDLE: Literal["idle"] = "idle"
 _MS_NS = 1_000_000
+_WAYS = {AnswerKind.IN: Direction.ENTRY, AnswerKind.OUT: Direction.EXIT}
 _WITH_STAFF_LINE = frozenset({AnswerKind.UNKNOWN, AnswerKind.STAFF, AnswerKind.BROKEN})
 
 
@@ -66,20 +71,21 @@ class View(msgspec.Struct, frozen=True):
     """Whether the button for who has no card is there."""
 
 
-def view(stage: Stage, reading: ClockReading, words: Catalogue, *, process: str) -> View:
+def view(stage: Stage, reading: ClockReading, words: Catalogue, *, process: str, greetings: GreetingSettings) -> View:
     """Return the page of a settled stage at that reading of the clocks."""
     shown = stage.shown
     kind = shown.answer.kind if shown else AnswerKind.BROKEN if stage.broken else IDLE
     answer = shown.answer if shown else None
     undo_ms = max(0, shown.undo_until_ns - reading.boot_ns) // _MS_NS if shown else 0
+    said = _greeting(shown, reading, greetings) or kind
     time, date = _time_of_day(reading, words)
     return View(
         process=process,
         kind=kind,
         answer=answer.id if answer else None,
-        title=words.text(f"screen.{kind}.title"),
+        title=words.text(f"screen.{said}.title"),
         name=_name(answer, words),
-        note=words.text(f"screen.{kind}.note"),
+        note=words.text(f"screen.{said}.note"),
         staff=words.text(f"screen.{kind}.staff") if kind in _WITH_STAFF_LINE else "",
         mark=mark_view(answer.mark, words) if answer and answer.mark else None,
         undo_ms=undo_ms,
@@ -96,6 +102,14 @@ def view(stage: Stage, reading: ClockReading, words: Catalogue, *, process: str)
         silent=stage.silent(reading.boot_ns),
         by_staff=stage.status is not None and stage.status.by_staff,
     )
+
+
+def _greeting(shown: Shown | None, reading: ClockReading, greetings: GreetingSettings) -> Greeting | None:
+    """The greeting of the moment the answer came, so that no hour that strikes changes it; None for other answers."""
+    way = _WAYS.get(shown.answer.kind) if shown else None
+    if shown is None or way is None:
+        return None
+    return greeting(way, hour_minute(reading, ago_ns=reading.boot_ns - shown.at_ns), greetings)
 
 
 def _name(answer: Answer | None, words: Catalogue) -> str:

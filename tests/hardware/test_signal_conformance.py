@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from gpiozero.pins.mock import MockFactory
@@ -76,8 +75,3 @@ def test_a_closed_signal_can_be_opened_again(signal: Signal) -> None:
 def test_opening_twice_is_opening_once(signal: Signal) -> None:
     signal.open()
     signal.play(Cue.ASK)
-
-
-def test_a_directory_without_sounds_is_a_lost_signal(tmp_path: Path) -> None:
-    with pytest.raises(SignalLost, match="sound file"):
-        SoundSignal("lamp", directory=tmp_path, device="null").open()

@@ -1,11 +1,13 @@
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from attendance.catalogue import Language
+from attendance.clock import JST, ManualClock
 from attendance.errors import SettingsError
 from attendance.settings import show
 from hardware.fake import FakeReader, FakeSignal
@@ -13,10 +15,12 @@ from hardware.gpio_signal import GpioSignal
 from hardware.key_scanner import KeyScanner
 from hardware.nfc_nfcpy import NfcReader
 from hardware.qr_camera import QrCamera
+from hardware.signal import Cue
 from hardware.soft_card import SoftField
 from hardware.soft_tags import Type3Tag
 from hardware.sound import SoundSignal
 from kiosk.config import (
+    GreetingSettings,
     KioskSettings,
     ReaderKind,
     ReaderSettings,
@@ -26,6 +30,7 @@ from kiosk.config import (
 )
 from kiosk.devices import make_reader, make_signal
 
+EVENING = datetime(2026, 11, 24, 18, 30, tzinfo=JST)
 DOCUMENT = Path(__file__).parents[2] / "docs" / "kiosk-settings.md"
 
 
@@ -95,6 +100,16 @@ def test_all_mistakes_are_told_at_once_and_with_what_was_meant(tmp_path: Path) -
         ('[[readers]]\nname = "a"\nkind = "fake"\nsystem_codes = []\n', "readers[0].system_codes"),
         ('[[readers]]\nname = "a"\nkind = "fake"\nsystem_codes = [0x10000]\n', "readers[0].system_codes"),
         ('[[signals]]\nname = "a"\nkind = "sound"\nvolume = 2\n', "signals[0].volume"),
+        ('[[signals]]\nname = "a"\nkind = "sound"\nquiet_from = "18:00"\n', "signals[0]: quiet_from and quiet_until"),
+        ('[[signals]]\nname = "a"\nkind = "sound"\nquiet_from = "18:00"\nquiet_until = "18:00"\n', "the same time"),
+        ('[[signals]]\nname = "a"\nkind = "sound"\nquiet_from = "25:00"\nquiet_until = "8:00"\n', "[0].quiet_until"),
+        (
+            '[[signals]]\nname = "a"\nkind = "sound"\nvolume = 0.2\nquiet_from = "18:00"\nquiet_until = "08:00"\n',
+            "quiet_volume: louder than volume",
+        ),
+        ('[greetings]\nmorning_until = "eleven"\n', "greetings.morning_until"),
+        ('[texts]\n"screen.in.titel" = "おかえり"\n', "did you mean 'screen.in.title'?"),
+        ('[texts]\n"screen.in.title" = 5\n', "texts"),
         ('readers = "front"\n', "array of tables"),
         ("data_dir = 5\n", "a path is wanted"),
         ('data_dir = ""\n', "a path is wanted"),
@@ -194,4 +209,23 @@ def test_an_nfc_reader_asks_for_the_felica_system_that_is_set(tmp_path: Path) ->
     [(SignalKind.SOUND, SoundSignal), (SignalKind.GPIO, GpioSignal), (SignalKind.FAKE, FakeSignal)],
 )
 def test_every_kind_of_signal_has_its_driver(kind: SignalKind, driver: type) -> None:
-    assert type(make_signal(SignalSettings(name="beep", kind=kind))) is driver
+    signal = make_signal(SignalSettings(name="beep", kind=kind), ManualClock(EVENING), GreetingSettings())
+    assert type(signal) is driver
+
+
+def test_a_speaker_is_given_its_folders_and_asks_for_the_volume_at_each_cue() -> None:
+    wanted = SignalSettings(
+        name="beep",
+        kind=SignalKind.SOUND,
+        directory="/own",
+        voice_directory="/voice",
+        quiet_from="18:00",
+        quiet_until="08:00",
+    )
+    clock = ManualClock(EVENING)
+    signal = make_signal(wanted, clock, GreetingSettings())
+    assert isinstance(signal, SoundSignal)
+    assert (signal._directory, signal._voice_directory) == (Path("/own"), Path("/voice"))
+    assert signal._manner(Cue.AGAIN).volume == 0.3
+    clock.advance(14 * 3600)
+    assert signal._manner(Cue.AGAIN).volume == 1.0

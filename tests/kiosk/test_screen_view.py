@@ -11,6 +11,7 @@ from attendance.clock import JST, ClockState, ManualClock
 from attendance.roster import all_marks
 from kiosk.answer import AnswerKind
 from kiosk.catalogues import catalogues
+from kiosk.config import GreetingSettings
 from kiosk.screen.stage import Stage, enter
 from kiosk.screen.view import View, view
 from tests.kiosk.screen_parts import AFTERNOON, CAT, OWL, answer, door_status
@@ -21,7 +22,7 @@ FOR_CHILDREN = ("title", "name", "note", "present", "date")
 
 def seen(stage: Stage, clock: ManualClock | None = None, language: Language = Language.JA) -> View:
     reading = (clock or ManualClock(AFTERNOON, boot_ns=0)).read()
-    return view(stage, reading, catalogues()[language], process="p")
+    return view(stage, reading, catalogues()[language], process="p", greetings=GreetingSettings())
 
 
 @pytest.mark.parametrize("kind", AnswerKind)
@@ -37,6 +38,41 @@ def test_children_read_no_kanji(kind: AnswerKind, language: Language) -> None:
 def test_every_answer_has_a_sentence_of_its_own(language: Language) -> None:
     said = {(v := seen(enter(Stage(), answer(1, kind), 0), language=language)).title + v.note for kind in AnswerKind}
     assert len(said) == len(AnswerKind)
+
+
+@pytest.mark.parametrize(
+    ("hour", "minute", "kind", "title"),
+    [
+        (7, 55, AnswerKind.IN, "おはよう！"),
+        (10, 59, AnswerKind.IN, "おはよう！"),
+        (11, 0, AnswerKind.IN, "おかえり！"),
+        (17, 0, AnswerKind.IN, "おかえり！"),
+        (9, 0, AnswerKind.OUT, "いってらっしゃい！"),
+        (15, 59, AnswerKind.OUT, "いってらっしゃい！"),
+        (16, 0, AnswerKind.OUT, "さようなら！"),
+        (18, 59, AnswerKind.OUT, "さようなら！"),
+    ],
+)
+def test_a_child_is_greeted_by_the_time_of_day(hour: int, minute: int, kind: AnswerKind, title: str) -> None:
+    clock = ManualClock(datetime(2026, 7, 28, hour, minute, 30, tzinfo=JST), boot_ns=0)
+    assert seen(enter(Stage(), answer(1, kind), 0), clock).title == title
+
+
+def test_the_hour_that_strikes_does_not_change_a_greeting_that_stands() -> None:
+    clock = ManualClock(datetime(2026, 7, 28, 10, 59, 58, tzinfo=JST), boot_ns=0)
+    stage = enter(Stage(), answer(), 0)
+    clock.advance(3)
+    assert (seen(stage, clock).title, seen(stage, clock).time) == ("おはよう！", "11:00")
+
+
+@pytest.mark.parametrize(("kind", "title"), [(AnswerKind.IN, "おかえり！"), (AnswerKind.OUT, "さようなら！")])
+def test_without_a_time_the_greeting_is_one_that_is_never_wrong(kind: AnswerKind, title: str) -> None:
+    clock = ManualClock(datetime(2026, 7, 28, 9, 0, tzinfo=JST), boot_ns=0, state=ClockState.NONE)
+    assert seen(enter(Stage(), answer(1, kind), 0), clock).title == title
+
+
+def test_a_movement_taken_back_is_not_greeted() -> None:
+    assert seen(enter(Stage(), answer(1, AnswerKind.UNDONE), 0)).title == "とりけしたよ"
 
 
 def test_every_mark_there_is_can_be_drawn_and_named() -> None:
