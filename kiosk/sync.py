@@ -26,6 +26,9 @@ LONGEST_BACKOFF_S = 60.0
 ALL_HEADS_S = 300.0
 """How often all sessions are offered to the server, also those it holds whole: a year has hundreds of them, and only a
 server that was restored from a backup wants any of them again."""
+SHARED_INTERVAL_S = 1.5
+"""Between two questions at a site with several kiosks: with jitter and the question itself it stays under the two seconds
+within which a child who came in by one door is to be known at the other."""
 CONTACT_S = 10.0
 """How often the cache is told that the server answers; more often would only wear out the memory card, since the door
 waits three times as long before it says that the server is away."""
@@ -117,7 +120,13 @@ class Sync:
         self._note_contact(answered.boot_ns, answer.time_ms)
         if answer.backoff_ms > 0:
             return Step(again=False, wait_s=max(answer.backoff_ms / 1000, self._interval_s), wakeable=False)
-        return Step(again=more, wait_s=0.0 if more else self._interval_s * (0.9 + 0.2 * self._jitter()), wakeable=True)
+        return Step(again=more, wait_s=0.0 if more else self._pause_s() * (0.9 + 0.2 * self._jitter()), wakeable=True)
+
+    def _pause_s(self) -> float:
+        shared = False
+        with self._noting(Problem.CACHE_UNUSABLE, CacheError):
+            shared = self._cache.policy().kiosks_at_site > 1
+        return min(self._interval_s, SHARED_INTERVAL_S) if shared else self._interval_s
 
     def _held(self) -> tuple[list[Head], str | None]:
         heads: list[Head] = []

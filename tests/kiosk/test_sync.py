@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from attendance.names import unseal
+from attendance.policy import Policy
 from attendance.records import Direction, JournalLine
 from attendance.roster import Animal, Colour, Holder, Mark
 from attendance.wire import ErrorCode, ErrorResponse, OfferResponse, Problem, Receipt, Want, encode
@@ -135,6 +136,19 @@ def test_movements_of_the_other_door_arrive(kiosk: Kiosk, server: ModelServer, t
     presence = kiosk.cache.presence()
     assert presence is not None
     assert [movement.direction for movement in presence.movements] == [Direction.EXIT]
+
+
+def test_kiosks_that_share_a_site_ask_often_enough_to_know_of_each_other_within_two_seconds(
+    kiosk: Kiosk, server: ModelServer
+) -> None:
+    server.policy = Policy(kiosks_at_site=2)
+    server.roster_version = 2
+    kiosk.sync.step()
+    assert kiosk.sync.step().wait_s * 1.1 < 1.8
+    server.policy = Policy(kiosks_at_site=1)
+    server.roster_version = 3
+    kiosk.sync.step()
+    assert kiosk.sync.step().wait_s == 5.0
 
 
 def test_after_a_boot_the_names_key_is_fetched_again(kiosk: Kiosk, server: ModelServer) -> None:
