@@ -7,12 +7,12 @@ ever. Every exchange therefore draws on the card's allowance, in number and in t
 import logging
 import threading
 import time
-from dataclasses import dataclass
 from typing import Any
 
 import nfc.clf
 import nfc.clf.device
 
+from hardware.nfc_allowance import Allowance, AllowanceSpent
 from hardware.nfc_udp import QuickUdpDevice
 
 # nfcpy's messages quote what cards say, tokens included, and repeat every failed search for a reader.
@@ -20,29 +20,6 @@ logging.getLogger("nfc").setLevel(logging.CRITICAL)
 
 LONGEST_EXCHANGE_S = 0.5
 """Longer than any honest card needs, and short enough for `close` to be prompt."""
-
-
-class AllowanceSpent(Exception):
-    """The card has used up its exchanges or its time, or the reader is being closed.
-
-    Deliberately no CommunicationError: nfcpy would try again.
-    """
-
-
-@dataclass(slots=True)
-class Allowance:
-    """How many exchanges and how much time one card may still use up."""
-
-    exchanges_left: int
-    until_s: float
-    """On the monotonic clock."""
-    faults: int = 0
-    """Exchanges that the card did not answer, or not properly."""
-
-    @property
-    def spent(self) -> bool:
-        """Whether nothing is left."""
-        return self.exchanges_left <= 0 or time.monotonic() >= self.until_s
 
 
 class BoundedFrontend(nfc.clf.ContactlessFrontend):  # type: ignore[misc]  # nfcpy has no types

@@ -8,13 +8,14 @@ import re
 import threading
 import time
 import warnings
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hardware.errors import DriverMissing, ReaderLost
-from hardware.nfc_tag import CardIdentity, identify, is_random, may_hold_text, read_text
-from hardware.presence import Presence
+from hardware.nfc_allowance import AllowanceSpent, card_allowance
+from hardware.nfc_identity import ANY_SYSTEM
+from hardware.nfc_tag import identify, is_random, may_hold_text, read_text, tag_type
+from hardware.nfc_turns import Turns, Unread
 from hardware.reader import Medium, RawRead, boot_ns
 
 if TYPE_CHECKING:
@@ -22,26 +23,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-ANY_SYSTEM = 0xFFFF
-"""FeliCa's wildcard: a card answers with its first system, always the same one."""
-CARD_EXCHANGES = 400
-CARD_TIME_S = 2.0
-_READ_ATTEMPTS = 3
-"""Of a card's text, before its number is taken instead: one missed answer must not make a known card a stranger."""
 _PAUSE_SEARCHING_S = 0.002
 _PAUSE_HELD_S = 0.04
 _PATH = re.compile(
     r"usb(:[0-9a-fA-F]{4}(:[0-9a-fA-F]{4})?|:[0-9]{1,3}(:[0-9]{1,3})?)?"
     r"|tty:\w+:(pn532|arygon)|udp:[^:]+:[0-9]{1,5}"
 )
-
-
-@dataclass(slots=True)
-class _Unread:
-    """A card that has arrived and has not been yielded yet."""
-
-    identity: CardIdentity
-    attempts_left: int = _READ_ATTEMPTS
 
 
 class NfcReader:
@@ -123,30 +110,17 @@ class NfcReader:
 
     def _watch(self, frontend: "BoundedFrontend") -> Iterator[RawRead]:
         """Look at the field again and again until closed; yield each card that arrives, once it was read."""
-        from hardware.nfc_frontend import Allowance
-
-        presence = Presence(self._hold_off_s)
-        told: dict[Hashable, Medium] = {}
-        unread: _Unread | None = None
+        turns = Turns(self._hold_off_s)
         while not frontend.stopping.is_set():
             target = self._sense(frontend)
             card = None if target is None else identify(target, self._system_codes[0])
-            if unread is not None and card != unread.identity:
-                # Torn away before it could be read: its next coming is a new one.
-                presence.forget(unread.identity)
-                unread = None
-            if presence.observe([] if card is None else [card], time.monotonic()):
-                assert card is not None
-                unread = _Unread(card)
-                frontend.allowance = Allowance(CARD_EXCHANGES, time.monotonic() + CARD_TIME_S)
-            told = {other: told[other] for other in presence.present() if other in told}
-            if unread is not None:
-                raw = self._read(frontend, target, unread)
-                if raw is not None and _may_be_yielded(raw.medium, told.values()):
-                    told[unread.identity] = raw.medium
-                    unread = None
+            if turns.look(card, time.monotonic()):
+                frontend.allowance = card_allowance()
+            if turns.unread is not None:
+                raw = self._read(frontend, target, turns.unread)
+                if raw is not None and turns.tell(raw.medium):
                     yield raw
-            held = card is not None and unread is None
+            held = card is not None and turns.unread is None
             frontend.stopping.wait(_PAUSE_HELD_S if held else _PAUSE_SEARCHING_S)
 
     def _sense(self, frontend: "BoundedFrontend") -> Any:
@@ -164,15 +138,15 @@ class NfcReader:
         except Exception:  # noqa: BLE001 - a malformed answer trips drivers in ways of their own; it is no card
             return None
 
-    def _read(self, frontend: "BoundedFrontend", target: Any, unread: _Unread) -> RawRead | None:
+    def _read(self, frontend: "BoundedFrontend", target: Any, unread: Unread) -> RawRead | None:
         """What the card says; None when it must be looked at again first. Raises: OSError."""
-        identity = unread.identity
+        identity, tag = unread.identity, tag_type(target)
         if unread.attempts_left > 0 and may_hold_text(target):
             unread.attempts_left -= 1
             faults_before = frontend.allowance.faults
             text = self._read_text(frontend, target)
             if text is not None:
-                return RawRead(Medium.NFC_TEXT, text.encode("utf-8", "replace"), self.name, boot_ns())
+                return RawRead(Medium.NFC_TEXT, text.encode("utf-8", "replace"), self.name, boot_ns(), tag)
             if frontend.stopping.is_set():
                 return None
             if frontend.allowance.spent:
@@ -180,12 +154,10 @@ class NfcReader:
             if frontend.allowance.faults > faults_before or frontend.allowance.spent:
                 # It fell silent: has it gone, or is that all it has to say? The next look tells.
                 return None
-        return RawRead(identity.medium, identity.payload, self.name, boot_ns())
+        return RawRead(identity.medium, identity.payload, self.name, boot_ns(), tag)
 
     def _read_text(self, frontend: "BoundedFrontend", target: Any) -> str | None:
         """The text on the tag; None for none, for a card gone too soon and for a hostile one. Raises: OSError."""
-        from hardware.nfc_frontend import AllowanceSpent
-
         try:
             return read_text(frontend, target)
         except OSError:
@@ -195,12 +167,3 @@ class NfcReader:
         except Exception as error:  # noqa: BLE001 - a tag's bad answer trips nfcpy and ndeflib in any way it likes
             log.info("nfc tag could not be read reader=%s error=%s", self.name, type(error).__name__)
             return None
-
-
-def _may_be_yielded(medium: Medium, told: Collection[Medium]) -> bool:
-    """Whether a card is yielded at once, given the media of the cards yielded before that have hardly gone.
-
-    A pass case often holds two cards, and the wrong one is the last to lose the field: without a text of its own, and
-    of another kind than the card before, it waits until that one has been gone for `hold_off_s`.
-    """
-    return medium is Medium.NFC_TEXT or all(other is medium for other in told)

@@ -3,29 +3,19 @@
 Takes nfcpy's targets; calls nfcpy only to read a tag's NDEF message.
 """
 
-from dataclasses import dataclass, field
 from typing import Any
 
-from hardware.reader import Medium
+from hardware.nfc_identity import CardIdentity, identity_of_idm, identity_of_uid, is_random_idm, is_random_uid
+from hardware.reader import TagType
 
-UID_SIZES_BYTES = (4, 7, 10)
-_RANDOM_UID = 0x08
-_RANDOM_IDM = b"\x01\xfe"
 _SAK_ISO_14443_4 = 0x20
-_SAK_CLASSIC_OR_DEP = 0x48
+_SAK_CLASSIC = 0x08
+_SAK_DEP = 0x40
 _NDEF_SYSTEM_POLL = bytes.fromhex("060012fc0100")
 _POLLS = 2
 """For a FeliCa card's NDEF system; the card has just answered a poll, so it hears these."""
 _POLL_S = 0.004
 """For the answer in the only slot. Source: nfcpy's Type3Tag.polling, 3.6 ms."""
-
-
-@dataclass(frozen=True, slots=True)
-class CardIdentity:
-    """What identifies a card before its text is read: the same each time it is sensed, one for all random UIDs."""
-
-    medium: Medium
-    payload: bytes = field(repr=False)
 
 
 def identify(target: Any, system_code: int) -> CardIdentity | None:
@@ -35,39 +25,39 @@ def identify(target: Any, system_code: int) -> CardIdentity | None:
     name their system.
     """
     if target.brty.endswith("F"):
-        return _identify_felica(bytes(target.sensf_res or b""), system_code)
+        answer = bytes(target.sensf_res or b"")
+        idm, system = answer[1:9], answer[17:19]
+        return identity_of_idm(idm, int.from_bytes(system, "big") if len(system) == 2 else system_code)
     # Type 1 tags have no anticollision; they answer RID.
-    uid = bytes(target.rid_res[2:6]) if target.rid_res else bytes(target.sdd_res or b"")
-    if len(uid) not in UID_SIZES_BYTES:
-        return None
-    if is_random(target):
-        return CardIdentity(Medium.NFC_RANDOM_UID, b"")
-    return CardIdentity(Medium.NFC_UID, uid)
+    return identity_of_uid(bytes(target.rid_res[2:6]) if target.rid_res else bytes(target.sdd_res or b""))
 
 
 def is_random(target: Any) -> bool:
     """Whether a type A target shows a UID made up for this look, as phones do."""
-    uid = bytes(target.sdd_res or b"")
-    return len(uid) == UID_SIZES_BYTES[0] and uid[0] == _RANDOM_UID
+    return is_random_uid(bytes(target.sdd_res or b""))
 
 
-def _identify_felica(answer: bytes, system_code: int) -> CardIdentity | None:
-    idm, system = answer[1:9], answer[17:19]
-    if len(idm) != 8:
+def tag_type(target: Any) -> TagType | None:
+    """What the target is by the technology that found it and its SAK; None for what is no tag."""
+    if target.brty.endswith("F"):
+        return TagType.TYPE_3
+    if target.rid_res:
+        return TagType.TYPE_1
+    if not target.sel_res:
         return None
-    if idm.startswith(_RANDOM_IDM):
-        return CardIdentity(Medium.NFC_RANDOM_UID, b"")
-    return CardIdentity(Medium.FELICA_IDM, (system if len(system) == 2 else system_code.to_bytes(2, "big")) + idm)
+    sak = target.sel_res[0]
+    if sak & _SAK_ISO_14443_4:
+        return TagType.TYPE_4
+    if sak & _SAK_CLASSIC:
+        return TagType.MIFARE_CLASSIC
+    return None if sak & _SAK_DEP else TagType.TYPE_2
 
 
 def may_hold_text(target: Any) -> bool:
     """Whether it is worth asking the target for an NDEF message: Type 2, 3 and 4 tags, not MIFARE Classic."""
     if target.brty.endswith("F"):
-        return not bytes(target.sensf_res[1:9]).startswith(_RANDOM_IDM)
-    if target.rid_res or not target.sel_res:
-        return False
-    sak = target.sel_res[0]
-    return bool(sak & _SAK_ISO_14443_4) or not sak & _SAK_CLASSIC_OR_DEP
+        return not is_random_idm(bytes(target.sensf_res[1:9]))
+    return tag_type(target) in (TagType.TYPE_2, TagType.TYPE_4)
 
 
 def names_ndef_system(target: Any) -> bool:
