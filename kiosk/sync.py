@@ -27,7 +27,7 @@ ALL_HEADS_S = 300.0
 """How often all sessions are offered to the server, also those it holds whole: a year has hundreds of them, and only a
 server that was restored from a backup wants any of them again."""
 SHARED_INTERVAL_S = 1.5
-"""Between two questions at a site with several kiosks: with jitter and the question itself it stays under the two seconds
+"""Between two questions at a site with several kiosks: with jitter and the question itself it stays under two seconds,
 within which a child who came in by one door is to be known at the other."""
 CONTACT_S = 10.0
 """How often the cache is told that the server answers; more often would only wear out the memory card, since the door
