@@ -43,6 +43,7 @@ class DoorLine:
         """Take standard output for messages alone: whatever else is printed goes to standard error from now on."""
         self._out = os.dup(1)
         os.dup2(2, 1)
+        faulthandler.enable()  # a crash says on standard error where it happened
         self._silence_s: float | None = None
         self._let_go = False
         self._said_at_s = 0.0

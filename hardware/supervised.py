@@ -48,17 +48,13 @@ class SupervisedReader:
     def open(self) -> None:
         """Start the process and wait until its driver has its device. Raises: ReaderLost, DriverMissing."""
         self.close()
-        child = _Child(self.name, self._command, self._setup)
-        with self._lock:
-            self._child = child
-        message = child.receive(self._opening_s)
-        match message:
-            case Opened():
-                self._silence_s = message.silence_s
-            case None if child.closing:
-                pass
-            case _:
-                raise self._loss(child, message)
+        with self._lock:  # so that there is always something for `close` to end
+            child = self._child = _Child(self.name, self._command, self._setup)
+        try:
+            self._silence_s = self._opened(child)
+        except (ReaderLost, DriverMissing):
+            self.close()
+            raise
 
     def reads(self) -> Iterator[RawRead]:
         """Block and yield reads until closed or until a recording ends. Raises: ReaderLost, DriverMissing."""
@@ -88,6 +84,16 @@ class SupervisedReader:
             child, self._child = self._child, None
         if child is not None:
             child.end()
+
+    def _opened(self, child: "_Child") -> float | None:
+        """Wait until it has its device; how long it may say nothing from now on. Raises: ReaderLost, DriverMissing."""
+        match message := child.receive(self._opening_s):
+            case Opened():
+                return message.silence_s
+            case None if child.closing:
+                return None
+            case _:
+                raise self._loss(child, message)
 
     def _loss(self, child: "_Child", message: Message | None) -> ReaderLost | DriverMissing:
         match message:

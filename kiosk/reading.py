@@ -76,12 +76,9 @@ class ReaderThread:
                 for raw in self._reader.reads():
                     self._backoff.reset()
                     self._take(raw)
-                    if self._stopping.is_set():
-                        break
-                else:
-                    # A recording came to its end, or the reader was closed.
-                    log.info("reader ended reader=%s", self.name)
-                    break
+                # A recording came to its end, or the reader was closed; what it had read by then was taken.
+                log.info("reader ended reader=%s", self.name)
+                break
             except HardwareError as error:
                 self._note_down(str(error))
             except Exception as error:  # noqa: BLE001 - a driver's own bug must not take the other readers down
