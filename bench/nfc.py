@@ -20,7 +20,7 @@ PATIENCE_S = 5.0
 AWAY_S = (0.25, 0.4)
 """Between two children. Chance decides where in the reader's round of polls the next tag comes."""
 HOLD_OFF_S = 0.1
-"""Shorter than any pause, so that no tag waits for the end of the one before: docs say when a card without text does."""
+"""Shorter than any pause: a card without a text may have to wait until the one before has been gone for so long."""
 _BLIND_S = 0.1
 """What the control waits between two looks at the field."""
 

@@ -1,8 +1,11 @@
-"""A whole door with fake readers and a roster of its own, for what is measured at a door."""
+"""A whole door with a roster of its own, for what is measured at a door."""
 
+import tempfile
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from attendance.cards import CardToken
@@ -14,7 +17,7 @@ from attendance.roster import Animal, Colour, Holder, Mark
 from attendance.wire import RosterPart, StateResponse
 from hardware.errors import ReaderLost
 from hardware.fake import FakeReader
-from hardware.reader import boot_ns
+from hardware.reader import CardReader, boot_ns
 from kiosk.announce import Announcer
 from kiosk.answer import Answer, DoorStatus
 from kiosk.catalogues import catalogues
@@ -26,6 +29,8 @@ from kiosk.roster_cache import RosterCache
 from kiosk.screen import Screen
 from kiosk.timekeeping import KioskClock
 
+DISK = Path("/var/tmp")
+"""Never a tmpfs, where a commit costs nothing."""
 WAIT_S = 30.0
 
 
@@ -63,17 +68,17 @@ class Watch:
 
 
 class PracticeDoor:
-    """A door with two fake readers, a journal, a screen, and a roster of children with a card each."""
+    """A door with a journal, a screen, and a roster of children with a card each."""
 
-    def __init__(self, folder: Path, children: int, policy: Policy) -> None:
+    def __init__(
+        self, folder: Path, tokens: Sequence[CardToken], policy: Policy, readers: Sequence[CardReader] = ()
+    ) -> None:
         clock = KioskClock()
-        self.tokens = [CardToken.new() for _ in range(children)]
-        self.children = [f"child-{number}" for number in range(children)]
-        self.readers = [FakeReader("left"), FakeReader("right")]
+        self.children = [f"child-{number}" for number in range(len(tokens))]
         self.journal = open_journal(folder)
         self.announcer = Announcer()
         self._cache = RosterCache.open(folder / "cache.db")
-        self._cache.store_state(_state(self.children, self.tokens, policy))
+        self._cache.store_state(_state(self.children, tokens, policy))
         door = Door(
             journal=self.journal,
             cache=self._cache,
@@ -82,21 +87,38 @@ class PracticeDoor:
             names=NameBook(self._cache, folder / "names.key"),
             display=self.announcer,
         )
-        self.watch = Watch(Screen(door, catalogues(), clock, language=Language.JA_EASY))
+        self.screen = Screen(door, catalogues(), clock, language=Language.JA_EASY)
+        self.watch = Watch(self.screen)
         self.announcer.add(self.watch)
-        self.consumer = Consumer(door, self.readers, self.announcer)
+        self.consumer = Consumer(door, readers, self.announcer)
 
     def lost_or_doubled(self) -> int:
         """How many movements there are too few or too many, if each child walked once."""
-        records = self.journal.records_of_boot(0)
-        moved = Counter(record.body.child for record in records if isinstance(record.body, Moved))
+        moved = Counter(self.moved())
         return sum(abs(moved[child] - 1) for child in self.children)
+
+    def moved(self) -> list[str]:
+        """The children in the journal, one for each movement, in order."""
+        bodies = [record.body for record in self.journal.records_of_boot(0)]
+        return [body.child for body in bodies if isinstance(body, Moved)]
 
     def close(self) -> None:
         """Stop reading and close the files."""
         self.consumer.stop()
         self.journal.close()
         self._cache.close()
+
+
+def new_tokens(number: int) -> list[CardToken]:
+    """Tokens of as many cards."""
+    return [CardToken.new() for _ in range(number)]
+
+
+@contextmanager
+def disk_folder() -> Iterator[Path]:
+    """A folder on a real disk, thrown away afterwards."""
+    with tempfile.TemporaryDirectory(prefix="tadaima-bench-", dir=DISK) as name:
+        yield Path(name)
 
 
 def open_journal(folder: Path) -> Journal:
@@ -106,7 +128,7 @@ def open_journal(folder: Path) -> Journal:
     )
 
 
-def _state(children: list[str], tokens: list[CardToken], policy: Policy) -> StateResponse:
+def _state(children: Sequence[str], tokens: Sequence[CardToken], policy: Policy) -> StateResponse:
     mark = Mark(Animal.CAT, Colour.RED)
     holders = tuple(Holder(child, mark, (token.ref.card_hash,)) for child, token in zip(children, tokens, strict=True))
     roster = RosterPart(version="1", holders=holders, names=seal({}, bytes(32)))

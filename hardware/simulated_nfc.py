@@ -1,7 +1,7 @@
-"""A reader and its antenna in software, as slow as real ones: what nfcpy drives when timing is measured without hardware.
+"""A reader's antenna in software, as slow as a real one: what nfcpy drives where timing is measured without hardware.
 
-Passed to `NfcReader(connect=antenna.connect)`, in place of a reader on USB. A poll of one technology takes `sense_s`, tag
-or no tag; an exchange takes its time on the air and `host_s` between the computer and the reader.
+Passed to `NfcReader(connect=antenna.connect)` in place of a reader on USB. A poll of one technology takes `sense_s`,
+tag or no tag; an exchange takes its time on the air, and `host_s` between the computer and the reader.
 """
 
 import threading
