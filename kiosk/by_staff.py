@@ -3,7 +3,6 @@
 The PIN is looked at here and never at the door's lock: it takes a while on purpose, and cards are read meanwhile.
 """
 
-import hmac
 import logging
 import secrets
 import threading

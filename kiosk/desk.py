@@ -67,6 +67,8 @@ class Rules:
     """The way the child touched, when asked."""
     can_ask: bool = True
     """Whether the door has a screen that a child can touch."""
+    by_staff: bool = False
+    """Staff say which way: they may let a child in again whom the site does not let in alone."""
 
     @property
     def way(self) -> WayMode:
@@ -90,7 +92,8 @@ def decide(holder: Holder | None, today: Today, now: Now, rules: Rules) -> Outco
     if direction is None:
         return Ask(holder) if rules.can_ask else Refuse(Reason.NO_SCREEN, holder)
     left = state is not None and state.certain and not state.presence.present
-    if direction is Direction.ENTRY and left and not rules.policy.reentry_allowed:
+    may_return = rules.policy.reentry_allowed or rules.by_staff
+    if direction is Direction.ENTRY and left and not may_return:
         return Refuse(Reason.REENTRY, holder)
     return Record(holder, direction)
 

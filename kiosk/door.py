@@ -9,25 +9,26 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import assert_never
 
-from attendance.cards import CardForm, CardRef, parse_card, uid_card
+from attendance.cards import CardRef
 from attendance.clock import Clock
-from attendance.errors import CardFormatError
 from attendance.policy import Policy
 from attendance.records import AttendanceRecord, Body, Direction, MadeBy, Moved, Undone, UnknownCard, kind_of
-from attendance.roster import DisplayName, Holder
-from hardware.reader import Medium, RawRead
+from attendance.roster import Holder
+from attendance.staff_pin import is_understood
+from hardware.reader import RawRead
 from kiosk.announce import Display
-from kiosk.answer import Answer, AnswerKind, DoorStatus
+from kiosk.answer import Answer, AnswerKind, ChildNow, DoorStatus
+from kiosk.answers import Answers
 from kiosk.buttons import ASK_NS, Buttons, Question, Undoable
-from kiosk.desk import Ask, Reason, Record, Refuse, Repeat, Rules, decide
+from kiosk.card_read import card_of
+from kiosk.desk import Ask, Reason, Record, Refuse, Repeat
 from kiosk.errors import CacheError, JournalError
 from kiosk.faults import where
 from kiosk.journal import Journal
+from kiosk.knowledge import Knowledge
 from kiosk.name_book import NameBook
-from kiosk.own_records import OwnRecords
-from kiosk.roster_cache import Contact, RosterCache
+from kiosk.roster_cache import RosterCache
 from kiosk.timekeeping import StepWatch
-from kiosk.today import Now, Today, best_now
 
 log = logging.getLogger(__name__)
 
@@ -61,15 +62,13 @@ class Door:
         self._cache = cache
         self._clock = clock
         self._uid_key = uid_key
-        self._names = names
+        self._answers = Answers(names)
         self._display = display
-        self._can_ask = can_ask
         self._lock = threading.Lock()
-        self._own = OwnRecords(journal)
+        self._known = Knowledge(journal, cache, clock, names, can_ask=can_ask)
         self._buttons = Buttons()
         self._steps = StepWatch(clock.read())
         self._unknown_at_ns: dict[str, int] = {}
-        self._last_id = 0
 
     def handle(self, raw: RawRead) -> Answer:
         """Record a read as the rules have it, answer the child, and return the answer; never raises."""
@@ -83,6 +82,25 @@ class Door:
         """Record the way a child touched after ASK; pressed again, say how things stand."""
         return self._answered(self._boot_ns(), lambda: self._choose(answer_id, direction))
 
+    def staff_pin(self) -> str | None:
+        """Return the hash of the site's PIN, None when it has none that can be checked. Raises: CacheError."""
+        hashed = self._cache.policy().staff_pin
+        return hashed if isinstance(hashed, str) and is_understood(hashed) else None
+
+    def children(self) -> tuple[ChildNow, ...]:
+        """Return every child of the roster as it is now. Raises: CacheError, JournalError."""
+        with self._lock:
+            return self._known.children()
+
+    def enter_by_staff(self, child: str, direction: Direction) -> Answer | None:
+        """Record a movement that staff entered, and answer the child; None for a child who is not on the roster."""
+        try:
+            if self._cache.holder(child) is None:
+                return None
+        except CacheError:
+            pass  # the child is answered that nothing can be recorded
+        return self._answered(self._boot_ns(), lambda: self._enter(child, direction))
+
     def tick(self) -> None:
         """Record a step of the clock, if there was one; to be called each second."""
         with self._lock:
@@ -94,11 +112,12 @@ class Door:
     def status(self, readers_down: Sequence[str]) -> DoorStatus:
         """Return how the door is, for staff; what cannot be read counts as broken or not connected."""
         with self._lock:
-            present, unsent, connected, broken = 0, 0, False, self._journal.problem is not None
+            present, unsent, connected, by_staff, broken = 0, 0, False, False, self._journal.problem is not None
             try:
-                now, contact = self._now()
+                now, contact = self._known.now()
                 connected = contact is not None and now.boot_ns - contact.at_boot_ns < CONNECTED_S * _NS_IN_S
-                present = self._today(now).present()
+                by_staff = self.staff_pin() is not None
+                present = self._known.today(now).present()
                 unsent = self._journal.unsent(self._cache.acks())
             except (JournalError, CacheError):
                 broken = True
@@ -108,6 +127,7 @@ class Door:
                 connected=connected,
                 readers_down=tuple(readers_down),
                 broken=broken,
+                by_staff=by_staff,
             )
 
     def _answered(self, read_boot_ns: int, work: Callable[[], Done]) -> Answer:
@@ -117,13 +137,13 @@ class Door:
             try:
                 answer, record = work()
             except JournalError:
-                answer = self._make(AnswerKind.BROKEN)
+                answer = self._answers.make(AnswerKind.BROKEN)
             except CacheError as error:
                 log.error("roster cache broken reason=%r", error.reason)  # noqa: TRY400 - the reason says it
-                answer = self._make(AnswerKind.BROKEN)
+                answer = self._answers.make(AnswerKind.BROKEN)
             except Exception as error:  # noqa: BLE001 - the child is answered and the next one served all the same
                 log.error("door failed error=%s at=%s", type(error).__name__, where(error))  # noqa: TRY400 - no payload
-                answer = self._make(AnswerKind.BROKEN)
+                answer = self._answers.make(AnswerKind.BROKEN)
             committed_boot_ns = self._boot_ns()
             self._display.show(answer)
             if record is None:
@@ -143,37 +163,51 @@ class Door:
     def _read(self, raw: RawRead) -> Done:
         card = card_of(raw, self._uid_key)
         if card is None:
-            return self._make(AnswerKind.FOREIGN), None
+            return self._answers.make(AnswerKind.FOREIGN), None
         self._watch_clock()
         holder = self._cache.find(card)
         return self._decided(card, holder, raw.read_at_ns, None)
 
-    def _decided(self, card: CardRef, holder: Holder | None, read_at_ns: int, chosen: Direction | None) -> Done:
-        now, contact = self._now()
-        alone_s = None if contact is None else (now.boot_ns - contact.at_boot_ns) / _NS_IN_S
+    def _enter(self, child: str, direction: Direction) -> Done:
+        self._watch_clock()
         policy = self._cache.policy()
-        outcome = decide(holder, self._today(now), now.at(read_at_ns), Rules(policy, alone_s, chosen, self._can_ask))
+        outcome = self._known.decide(self._cache.holder(child), policy, self._boot_ns(), direction, by_staff=True)
+        match outcome:
+            case Record():
+                return self._moved(outcome, None, policy)
+            case Repeat():
+                return self._again(outcome.holder, outcome.last), None
+            case Ask() | Refuse():  # the child has just left the roster
+                return self._answers.make(AnswerKind.STAFF), None
+            case _:
+                assert_never(outcome)
+
+    def _decided(self, card: CardRef, holder: Holder | None, read_at_ns: int, chosen: Direction | None) -> Done:
+        policy = self._cache.policy()
+        outcome = self._known.decide(holder, policy, read_at_ns, chosen)
         match outcome:
             case Record():
                 return self._moved(outcome, card, policy)
             case Repeat():
                 return self._again(outcome.holder, outcome.last), None
             case Ask():
-                answer = self._make(AnswerKind.ASK, outcome.holder)
-                self._buttons.put(answer.id, Question(outcome.holder, card, now.boot_ns + ASK_NS))
+                answer = self._answers.make(AnswerKind.ASK, outcome.holder)
+                self._buttons.put(answer.id, Question(outcome.holder, card, self._boot_ns() + ASK_NS))
                 return answer, None
             case Refuse(reason=Reason.UNKNOWN):
-                return self._make(AnswerKind.UNKNOWN), self._note_unknown(card, policy)
+                return self._answers.make(AnswerKind.UNKNOWN), self._note_unknown(card, policy)
             case Refuse(reason=Reason.REENTRY | Reason.NO_SCREEN):
-                return self._make(AnswerKind.STAFF, outcome.holder), None
+                return self._answers.make(AnswerKind.STAFF, outcome.holder), None
             case _:
                 raise AssertionError(outcome)
 
-    def _moved(self, outcome: Record, card: CardRef, policy: Policy) -> Done:
+    def _moved(self, outcome: Record, card: CardRef | None, policy: Policy) -> Done:
+        """Record a movement; without a card it is staff who say so."""
         holder, direction = outcome.holder, outcome.direction
         # Made before the commit: nothing that can fail stands between a commit and its "ok".
-        answer = self._make(_MOVED[direction], holder, policy.undo_s)
-        record = self._record(Moved(child=holder.child, direction=direction, by=MadeBy.CARD, card=card))
+        answer = self._answers.make(_MOVED[direction], holder, policy.undo_s)
+        by = MadeBy.STAFF if card is None else MadeBy.CARD
+        record = self._record(Moved(child=holder.child, direction=direction, by=by, card=card))
         until_ns = record.at.boot_ns + policy.undo_s * _NS_IN_S + PRESS_GRACE_NS
         self._buttons.put(answer.id, Undoable(holder, direction, record, until_ns))
         return answer, record
@@ -183,9 +217,9 @@ class Door:
         at_ns = self._boot_ns()
         movement = self._buttons.last_of(holder.child, at_ns)
         if movement is None:
-            return self._make(_AGAIN[last], holder)
+            return self._answers.make(_AGAIN[last], holder)
         left_s = max(0, movement.until_boot_ns - PRESS_GRACE_NS - at_ns) // _NS_IN_S
-        answer = self._make(_AGAIN[last], holder, left_s)
+        answer = self._answers.make(_AGAIN[last], holder, left_s)
         self._buttons.put(answer.id, movement)
         return answer
 
@@ -203,13 +237,13 @@ class Door:
     def _undo(self, answer_id: int) -> Done:
         movement = self._buttons.undoable(answer_id)
         if movement is None:
-            return self._make(AnswerKind.STAFF), None
+            return self._answers.make(AnswerKind.STAFF), None
         if movement.undone:
-            return self._make(AnswerKind.UNDONE, movement.holder), None
+            return self._answers.make(AnswerKind.UNDONE, movement.holder), None
         # An undo names an entry of its own session: once the journal has begun another, the movement stands.
         if self._boot_ns() >= movement.until_boot_ns or movement.record.session != self._journal.session:
-            return self._make(_AGAIN[movement.direction], movement.holder), None
-        answer = self._make(AnswerKind.UNDONE, movement.holder)
+            return self._answers.make(_AGAIN[movement.direction], movement.holder), None
+        answer = self._answers.make(AnswerKind.UNDONE, movement.holder)
         record = self._record(Undone(seq=movement.record.seq))
         movement.undone = True
         return answer, record
@@ -218,7 +252,7 @@ class Door:
         question = self._buttons.question(answer_id)
         at_ns = self._boot_ns()
         if question is None or (at_ns >= question.until_boot_ns and question.answered is None):
-            return self._make(AnswerKind.STAFF), None
+            return self._answers.make(AnswerKind.STAFF), None
         if question.answered is not None:
             return self._again(question.holder, question.answered), None
         answer, record = self._decided(question.card, question.holder, at_ns, direction)
@@ -227,7 +261,7 @@ class Door:
 
     def _record(self, body: Body) -> AttendanceRecord:
         record = self._journal.append(body)
-        self._own.add(record)
+        self._known.add(record)
         return record
 
     def _watch_clock(self) -> None:
@@ -237,43 +271,5 @@ class Door:
             self._steps.settle(step)
             log.warning("clock stepped step_ms=%d", step.step_ms)
 
-    def _now(self) -> tuple[Now, Contact | None]:
-        contact = self._cache.contact()
-        return best_now(self._clock.read(), contact), contact
-
-    def _today(self, now: Now) -> Today:
-        self._own.load(now)
-        return Today(now, self._own.this_boot, self._own.earlier, self._cache.presence())
-
     def _boot_ns(self) -> int:
         return self._clock.read().boot_ns
-
-    def _make(self, kind: AnswerKind, holder: Holder | None = None, undo_s: int = 0) -> Answer:
-        self._last_id += 1
-        if holder is None:
-            return Answer(self._last_id, kind)
-        return Answer(self._last_id, kind, holder.mark, self._name_of(holder.child), undo_s)
-
-    def _name_of(self, child: str) -> DisplayName | None:
-        try:
-            return self._names.name_of(child)
-        except CacheError:
-            return None  # the mark will do
-
-
-def card_of(raw: RawRead, uid_key: bytes) -> CardRef | None:
-    """Return the card of a read (step 3), or None for what cannot be a card of ours."""
-    try:
-        match raw.medium:
-            case Medium.QR | Medium.NFC_TEXT | Medium.KEYS:
-                return parse_card(raw.payload)
-            case Medium.NFC_UID:
-                return uid_card(CardForm.UID, raw.payload, uid_key)
-            case Medium.FELICA_IDM:
-                return uid_card(CardForm.IDM, raw.payload, uid_key)
-            case Medium.NFC_RANDOM_UID:
-                return None
-            case _:
-                assert_never(raw.medium)
-    except CardFormatError:
-        return None

@@ -15,7 +15,8 @@ from attendance.records import ClockStepped, Direction, Head, MadeBy, Moved, Und
 from attendance.roster import Animal, Colour, Mark
 from hardware.reader import Medium
 from kiosk.answer import AnswerKind, DoorStatus
-from kiosk.door import PRESS_GRACE_NS, Door, card_of
+from kiosk.card_read import card_of
+from kiosk.door import PRESS_GRACE_NS, Door
 from kiosk.name_book import NameBook
 from kiosk.roster_cache import RosterCache
 from tests.kiosk.door_parts import (
