@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -17,6 +17,9 @@ from kiosk.catalogues import catalogues
 from kiosk.config import KioskSettings
 from kiosk.errors import AlreadyRunning, KioskError, NotEnrolled
 from kiosk.version import version
+
+if TYPE_CHECKING:
+    from kiosk.doctor import Finding
 
 EXIT_WRONG = 1
 EXIT_SETTINGS = 2
@@ -80,21 +83,19 @@ def sync(file: Path | None, pairs: tuple[str, ...]) -> None:
 
 
 @main.command(help="Say whether this kiosk can work, and what to do if not. Exit status 1 when something is wrong.")
+@click.option("--live", is_flag=True, help="Show what each reader sees, to aim a camera or try a card. Ends at Ctrl-C.")
 @_with_settings
-def doctor(file: Path | None, pairs: tuple[str, ...]) -> None:
-    """Examine the kiosk."""
+def doctor(file: Path | None, pairs: tuple[str, ...], *, live: bool) -> None:
+    """Examine the kiosk, or show its readers at work."""
     from kiosk.doctor import examine
     from kiosk.timekeeping import KioskClock
 
     settings = _settings(file, pairs)
     words = _words(settings)
-    wrong = 0
-    for finding in examine(settings, KioskClock()):
-        wrong += finding.wrong
-        found, *remedy = finding.sentences(words)
-        click.echo(words.text("doctor.line.wrong" if finding.wrong else "doctor.line.good", found=found))
-        for sentence in remedy:
-            click.echo(words.text("doctor.line.remedy", remedy=sentence))
+    if live:
+        _show_readers(settings, words)
+        return
+    wrong = sum(_say(finding, words) for finding in examine(settings, KioskClock()))
     click.echo(words.counted("doctor.wrong", wrong) if wrong else words.text("doctor.well"))
     sys.exit(EXIT_WRONG if wrong else 0)
 
@@ -105,6 +106,35 @@ def show_config(file: Path | None, pairs: tuple[str, ...]) -> None:
     """Print the settings."""
     for line in show(_settings(file, pairs)):
         click.echo(line)
+
+
+def _show_readers(settings: KioskSettings, words: Catalogue) -> None:
+    """Show what the readers see, or say what stands in the way."""
+    from kiosk.doctor import Finding, wrong_user
+    from kiosk.doctor.readers import doubled
+    from kiosk.live.run import run_live
+
+    stranger = wrong_user(settings)
+    if stranger is not None or not settings.readers:
+        _say(stranger or Finding("readers_none", wrong=True), words)
+        sys.exit(EXIT_WRONG)
+    for finding in doubled(settings.readers):
+        _say(finding, words)
+    try:
+        run_live(settings, words, click.echo)
+    except AlreadyRunning as error:
+        _fail(words.text("cli.live_door_runs"), str(error))
+    except (KioskError, OSError) as error:
+        _fail(words.text("cli.live_cannot_run"), str(error))
+
+
+def _say(finding: "Finding", words: Catalogue) -> bool:
+    """Print a finding and return whether it is a wrong one."""
+    found, *remedy = finding.sentences(words)
+    click.echo(words.text("doctor.line.wrong" if finding.wrong else "doctor.line.good", found=found))
+    for sentence in remedy:
+        click.echo(words.text("doctor.line.remedy", remedy=sentence))
+    return finding.wrong
 
 
 def _settings(file: Path | None, pairs: tuple[str, ...]) -> KioskSettings:

@@ -8,7 +8,6 @@ import pytest
 
 from attendance.catalogue import Language
 from attendance.clock import ClockState, ManualClock
-from kiosk import doctor
 from kiosk.catalogues import catalogues
 from kiosk.config import KioskSettings, ReaderKind, ReaderSettings, SyncSettings
 from kiosk.doctor import Finding, examine
@@ -133,7 +132,7 @@ def test_a_server_that_is_not_there_and_one_that_is_ill_are_told_apart(
 
 
 def test_a_nearly_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "FREE_MIN_MB", 10**12)
+    monkeypatch.setattr("kiosk.doctor.examination.FREE_MIN_MB", 10**12)
     assert "disk_full" in wrong(found(kiosk(tmp_path)))
 
 
@@ -162,9 +161,28 @@ CODES = {
     "journal_damaged": True, "journal_aside": True, "reader": False, "reader_down": True, "readers_in_use": False,
     "readers_none": True, "identity": False, "identity_missing": True, "server": False, "server_unreached": True,
     "server_wrong": True, "roster": False, "roster_missing": True, "roster_broken": True, "clock_ntp": False,
-    "clock_rtc": False, "clock_server": False, "clock_unset": True,
+    "clock_rtc": False, "clock_server": False, "clock_unset": True, "user_wrong": True, "readers_doubled": True,
+    "reader_absent": True, "reader_absent_all": True, "reader_denied": True, "reader_module": True,
+    "reader_silent": True,
 }  # fmt: skip
-VALUES = ("folder", "reason", "free_mb", "entries", "files", "name", "site", "url", "status")
+VALUES = (
+    "folder",
+    "reason",
+    "free_mb",
+    "entries",
+    "files",
+    "name",
+    "site",
+    "url",
+    "status",
+    "owner",
+    "user",
+    "names",
+    "device",
+    "others",
+    "group",
+    "modules",
+)
 
 
 @pytest.mark.parametrize("language", Language)
@@ -175,3 +193,13 @@ def test_every_finding_has_a_sentence_and_every_wrong_one_a_remedy(language: Lan
         assert len(finding.sentences(words)) == 1 + is_wrong
     in_catalogue = {each.split(".")[1] for each in words.ids if each.startswith("doctor.")}
     assert in_catalogue - set(CODES) == {"line", "well", "wrong"}
+
+
+def test_somebody_elses_kiosk_is_not_judged_and_nothing_is_left_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = kiosk(tmp_path)
+    before = sorted(wanted.data_dir.iterdir())
+    monkeypatch.setattr(os, "geteuid", lambda: wanted.data_dir.stat().st_uid + 1)
+    assert set(found(wanted)) == {"user_wrong"}
+    assert sorted(wanted.data_dir.iterdir()) == before

@@ -1,21 +1,20 @@
-"""`tadaima-kiosk doctor`: looks at everything a working kiosk needs, and says what to do about what is wrong."""
+"""Looking at everything a working kiosk needs, one thing after the other."""
 
+import os
+import pwd
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 import requests
 
-from attendance.catalogue import Catalogue
 from attendance.clock import Clock, ClockState
-from hardware.errors import HardwareError
 from kiosk.config import KioskSettings
-from kiosk.devices import make_reader
+from kiosk.doctor.finding import Finding
+from kiosk.doctor.readers import check_readers
 from kiosk.errors import CacheError, JournalError, NotEnrolled
 from kiosk.identity import Identity, load_identity, load_key
 from kiosk.journal_reader import JournalReader
-from kiosk.only_one import door_lock
 from kiosk.roster_cache import RosterCache
 
 HEALTH_PATH = "/health"
@@ -23,23 +22,17 @@ FREE_MIN_MB = 200
 _MB = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at: doctor.CODE in the catalogue, and doctor.CODE.remedy when it is wrong."""
-
-    code: str
-    wrong: bool = False
-    values: dict[str, object] = field(default_factory=dict)
-
-    def sentences(self, words: Catalogue) -> tuple[str, ...]:
-        """Return what was found, and what to do when it is wrong."""
-        found = words.text(f"doctor.{self.code}", **self.values)
-        return (found, words.text(f"doctor.{self.code}.remedy", **self.values)) if self.wrong else (found,)
-
-
 def examine(settings: KioskSettings, clock: Clock) -> Iterator[Finding]:
-    """Yield the findings one by one, each as soon as it is known; changes nothing but a probe file."""
-    checks: tuple[Callable[[KioskSettings], Iterator[Finding]], ...] = (_data_dir, _disk, _journal, _readers)
+    """Yield the findings one by one, each as soon as it is known; changes nothing but a probe file.
+
+    Run as somebody else than the kiosk, it would judge another's permissions and leave files that the kiosk cannot
+    open, so that it looks no further then.
+    """
+    stranger = wrong_user(settings)
+    if stranger is not None:
+        yield stranger
+        return
+    checks: tuple[Callable[[KioskSettings], Iterator[Finding]], ...] = (_data_dir, _disk, _journal, check_readers)
     for check in checks:
         yield from check(settings)
     identity = _load_identity(settings)
@@ -50,6 +43,24 @@ def examine(settings: KioskSettings, clock: Clock) -> Iterator[Finding]:
     )
     yield from _server(settings, identity)
     yield from _cache(settings, clock)
+
+
+def wrong_user(settings: KioskSettings) -> Finding | None:
+    """Return a finding when this process runs as another user than the one whose records these are."""
+    try:
+        owner = settings.data_dir.stat().st_uid
+    except OSError:
+        return None  # the folder's own finding says it
+    if owner == os.geteuid():
+        return None
+    return Finding("user_wrong", wrong=True, values={"owner": _user_name(owner), "user": _user_name(os.geteuid())})
+
+
+def _user_name(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
 
 
 def _data_dir(settings: KioskSettings) -> Iterator[Finding]:
@@ -84,28 +95,6 @@ def _journal(settings: KioskSettings) -> Iterator[Finding]:
     aside = [name for name in parts if not name.endswith(("-wal", "-shm"))]
     if aside:
         yield Finding("journal_aside", wrong=True, values={"files": ", ".join(aside)})
-
-
-def _readers(settings: KioskSettings) -> Iterator[Finding]:
-    if not settings.readers:
-        yield Finding("readers_none", wrong=True)
-        return
-    try:
-        with door_lock(settings.data_dir) as free:
-            if not free:
-                yield Finding("readers_in_use")
-                return
-            for wanted in settings.readers:
-                try:
-                    reader = make_reader(wanted)
-                    reader.open()
-                    reader.close()
-                except (HardwareError, ValueError) as error:
-                    yield Finding("reader_down", wrong=True, values={"name": wanted.name, "reason": error})
-                else:
-                    yield Finding("reader", values={"name": wanted.name})
-    except OSError:
-        return  # the data folder's own finding says it
 
 
 def _load_identity(settings: KioskSettings) -> Identity | None:
