@@ -71,8 +71,10 @@ class Watch:
 
 
 @contextmanager
-def watching(**settings: Any) -> Iterator[Watch]:
+def watching(*laid: SoftTag, **settings: Any) -> Iterator[Watch]:
+    """Watch a field on which some cards lie before the reader's first look."""
     with SoftField() as field:
+        field.lay(*laid)
         watch = Watch(NfcReader("door", f"udp:127.0.0.1:{field.port}", **settings), field)
         try:
             yield watch
@@ -278,16 +280,16 @@ def test_closing_does_not_wait_for_a_hostile_tag() -> None:
 
 
 def test_cards_of_both_technologies_held_together_are_one_card() -> None:
-    with watching(hold_off_s=0.1) as watch:
-        watch.hold(Type2Tag(UID, text_message()), Type3Tag(IDM, None), seconds=1.0)
+    with watching(Type2Tag(UID, text_message()), Type3Tag(IDM, None), hold_off_s=0.1) as watch:
+        time.sleep(1.0)
         assert watch.seen() == [(Medium.NFC_TEXT, TOKEN.encode())]
 
 
 def test_the_other_card_in_a_pass_case_is_not_told_when_it_is_the_last_to_lose_the_field() -> None:
     token, train_pass = Type2Tag(UID, text_message()), Type3Tag(IDM, None)
-    with watching() as watch:
-        watch.hold(token, train_pass)
-        watch.hold(train_pass, seconds=0.4)
+    with watching(token, train_pass) as watch:
+        watch.wait_for(1)
+        watch.hold(train_pass)
         watch.lift()
         assert watch.seen() == [(Medium.NFC_TEXT, TOKEN.encode())]
 
