@@ -1,4 +1,7 @@
-"""What every card reader promises, tried on each driver with its real stack: nfcpy over UDP, the camera on a video."""
+"""What every card reader promises, tried on each driver with its real stack: nfcpy over UDP, the camera on a video.
+
+Two of them also as the door has them: in a process of their own.
+"""
 
 import json
 import os
@@ -9,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +26,8 @@ from hardware.nfc_nfcpy import NfcReader
 from hardware.qr_camera import QrCamera
 from hardware.reader import CardReader, RawRead
 from hardware.synthetic_card import code_picture
+from kiosk.config import ReaderKind, ReaderSettings
+from kiosk.devices import make_reader
 from tests.hardware.keystrokes import encoded, typed
 
 HOLD_S = 1.2
@@ -115,8 +121,8 @@ class FifoKit:
 class NfcKit:
     """The whole nfcpy stack, with soft cards of one type in another process."""
 
-    def __init__(self, kind: str, uid: str) -> None:
-        self.kind, self.uid = kind, uid
+    def __init__(self, kind: str, uid: str, make: Callable[[str], CardReader]) -> None:
+        self.kind, self.uid, self.make = kind, uid, make
 
     @contextmanager
     def rig(self, tmp_path: Path, cards: list[str]) -> Iterator[Rig]:
@@ -144,14 +150,17 @@ class NfcKit:
                 stdin.flush()
                 assert "done" in [line.split()[0] for line in stdout]
 
-            yield Rig(NfcReader("door", f"udp:127.0.0.1:{port}"), show)
+            yield Rig(self.make(f"udp:127.0.0.1:{port}"), show)
 
     def missing(self, tmp_path: Path) -> CardReader:
-        return NfcReader("door", "tty:S99:pn532")
+        return self.make("tty:S99:pn532")
 
 
 class CameraKit:
     """Cards held to a camera, recorded."""
+
+    def __init__(self, make: Callable[[str], CardReader]) -> None:
+        self.make = make
 
     @contextmanager
     def rig(self, tmp_path: Path, cards: list[str]) -> Iterator[Rig]:
@@ -161,10 +170,10 @@ class CameraKit:
         def show() -> None:
             time.sleep(len(cards) * (HOLD_S + GAP_S) + GAP_S)
 
-        yield Rig(QrCamera("door", str(video)), show)
+        yield Rig(self.make(str(video)), show)
 
     def missing(self, tmp_path: Path) -> CardReader:
-        return QrCamera("door", str(tmp_path / "no-such.avi"))
+        return self.make(str(tmp_path / "no-such.avi"))
 
 
 class KeyScannerKit:
@@ -209,13 +218,22 @@ def record(video: Path, cards: list[str], fps: int = 15) -> None:
     writer.release()
 
 
+def in_own_process(kind: ReaderKind) -> Callable[[str], CardReader]:
+    def make(source: str) -> CardReader:
+        return make_reader(ReaderSettings(name="door", kind=kind, source=source, own_process=True))
+
+    return make
+
+
 KITS: dict[str, Kit] = {
     "fake": FakeKit(),
     "fake over a FIFO": FifoKit(),
-    "nfcpy, type 2": NfcKit("2", "04a1b2c3d4e580"),
-    "nfcpy, type 3": NfcKit("3", "012e4c1122334455"),
-    "nfcpy, type 4": NfcKit("4", "04112233445566"),
-    "camera": CameraKit(),
+    "nfcpy, type 2": NfcKit("2", "04a1b2c3d4e580", partial(NfcReader, "door")),
+    "nfcpy, type 3": NfcKit("3", "012e4c1122334455", partial(NfcReader, "door")),
+    "nfcpy, type 4": NfcKit("4", "04112233445566", partial(NfcReader, "door")),
+    "nfcpy, in its own process": NfcKit("2", "04a1b2c3d4e580", in_own_process(ReaderKind.NFC)),
+    "camera": CameraKit(partial(QrCamera, "door")),
+    "camera, in its own process": CameraKit(in_own_process(ReaderKind.QR_CAMERA)),
     "key scanner": KeyScannerKit(),
 }
 
