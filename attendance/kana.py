@@ -22,6 +22,8 @@ _ROWS = (
     "らりるれろ",
     "わゐ　ゑを",
 )
+KANA_ROWS = tuple(row[0] for row in _ROWS)
+"""What the rows of the kana table are called, in order."""
 _VOWELS = {letter: vowel for row in _ROWS for letter, vowel in zip(row, _ROWS[0], strict=True) if letter != "　"}
 _ROW_OF = {letter: row[0] for row in _ROWS for letter in row} | {"ん": "わ"}
 WordKey = tuple[str, tuple[int, ...], tuple[int, ...], tuple[bool, ...]]

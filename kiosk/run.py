@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 
 from attendance.signatures import key_id
 from kiosk.announce import Announcer
+from kiosk.by_staff import StaffDesk
 from kiosk.catalogues import with_own_texts
 from kiosk.config import KioskSettings
 from kiosk.consumer import Consumer
@@ -66,7 +67,14 @@ def run(settings: KioskSettings, announce_url: Callable[[str], None]) -> None:
         )
         if settings.screen.enabled:
             texts = with_own_texts(settings.language, settings.texts)
-            screen = Screen(door, texts, clock, language=settings.language, greetings=settings.greetings)
+            screen = Screen(
+                door,
+                texts,
+                clock,
+                language=settings.language,
+                greetings=settings.greetings,
+                staff=StaffDesk(door, clock),
+            )
             server = ScreenServer(screen, settings.screen.host, settings.screen.port)
             server.start()
             stack.callback(server.stop)

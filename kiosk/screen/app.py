@@ -1,4 +1,4 @@
-"""The screen as a web application of this machine: the page, its stream of views, and the two things to press."""
+"""The screen as a web application of this machine: the page, its stream of views, and what to press."""
 
 import hmac
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from attendance.records import Direction
 from attendance.roster import COLOUR_HEX
 from kiosk.loopback import seal
 from kiosk.screen.screen import Screen
+from kiosk.screen.staff_panel import BODY_BYTES, staff_panel
 
 TOKEN_HEADER = "X-Tadaima-Page"  # noqa: S105 - the header's name, not what is in it
 RETRY_MS = 500
@@ -18,6 +19,7 @@ RETRY_MS = 500
 def create_app(screen: Screen) -> Flask:
     """Return the application that shows a screen and passes presses to it."""
     app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES
     seal(app)
 
     @app.get("/")
@@ -47,6 +49,8 @@ def create_app(screen: Screen) -> Flask:
         screen.choose(answer_id, Direction(direction))
         return "", 204
 
+    if screen.staff is not None:
+        app.register_blueprint(staff_panel(screen, screen.staff, lambda: _refuse_without_token(screen)))
     return app
 
 

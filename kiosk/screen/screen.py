@@ -11,6 +11,7 @@ from attendance.catalogue import Catalogue, Catalogues, Language
 from attendance.clock import Clock
 from attendance.records import Direction
 from kiosk.answer import Answer, DoorStatus
+from kiosk.by_staff import StaffDesk
 from kiosk.config import GreetingSettings
 from kiosk.screen.stage import Stage, enter, hear, settle
 from kiosk.screen.view import View, view
@@ -49,10 +50,13 @@ class Screen:
         *,
         language: Language = Language.JA_EASY,
         greetings: GreetingSettings = GreetingSettings(),  # noqa: B008 - a frozen value
+        staff: StaffDesk | None = None,
     ) -> None:
         self.words: Catalogue = catalogues[language]
         self.process = secrets.token_urlsafe(16)
         """Names this life of the screen; a page must know it to press anything."""
+        self.staff = staff
+        """Who lets staff enter children by hand; None where nobody does."""
         self._presses = presses
         self._greetings = greetings
         self._clock = clock
