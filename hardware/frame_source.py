@@ -1,17 +1,18 @@
-"""Where frames come from: a camera, a stream or a recording, by way of cv2.VideoCapture (before step 1 of the line).
+"""Where frames come from: a camera, a stream or a recording, read in a thread of its own (before step 1 of the line).
 
-A thread reads and keeps only the newest frame: whoever decodes slowly sees fewer frames, never old ones.
+The thread keeps only the newest frame: whoever decodes slowly sees fewer frames, never old ones.
 """
 
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from hardware.capture import CaptureSettings, Kind, kind_of, open_capture
+from hardware.capture import Capture, CaptureSettings, Kind, kind_of, open_capture
 from hardware.errors import ReaderLost
 from hardware.qr_decode import Grey
 from hardware.reader import boot_ns
@@ -46,7 +47,7 @@ class Frame:
 
 
 def to_grey(picture: Any, jpeg_mode: int | None = None) -> Grey | None:
-    """The grey frame in what cv2 delivered: JPEG bytes, YUYV, BGR or grey; None when a JPEG is torn.
+    """The grey frame in what was delivered: JPEG bytes, BGR or grey; None when a JPEG is torn.
 
     `jpeg_mode`: how cv2 is to decode a JPEG if not whole.
     """
@@ -57,8 +58,6 @@ def to_grey(picture: Any, jpeg_mode: int | None = None) -> Grey | None:
         return None if decoded is None else np.asarray(decoded, dtype=np.uint8)
     if picture.ndim == 2:
         return np.asarray(picture, dtype=np.uint8)
-    if picture.shape[2] == 2:
-        return np.ascontiguousarray(picture[:, :, 0], dtype=np.uint8)
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
 
 
@@ -95,9 +94,11 @@ class FrameSource:
     def open(self) -> None:
         """Take the device and wait for the first frame. Raises: ReaderLost, DriverMissing."""
         capture = self._capture()
-        if (picture := self._read(capture)) is None:
-            capture.release()
-            raise ReaderLost(self._reader, f"{self._source} opens but gives no picture")
+        with ExitStack() as undo:
+            undo.callback(capture.release)
+            if (picture := self._read(capture)) is None:
+                raise ReaderLost(self._reader, f"{self._source} opens but gives no picture")
+            undo.pop_all()
         self.first_frame_at_ns = self._clock_ns()
         self._newest = Frame(picture, self.first_frame_at_ns)
         self._thread = threading.Thread(target=self._grab, args=(capture,), name=f"frames-{self._reader}", daemon=True)
@@ -130,10 +131,12 @@ class FrameSource:
         if thread is not None and thread is not threading.current_thread():
             thread.join(JOIN_S)
 
-    def _grab(self, capture: Any) -> None:
+    def _grab(self, capture: Capture) -> None:
         fault: str | None = None
         try:
             fault = self._play(capture) if self.kind.recorded else self._follow(capture)
+        except ReaderLost as lost:
+            fault = lost.reason
         except Exception as error:
             log.exception("frames stopped reader=%s", self._reader)
             fault = f"{self._source}: {type(error).__name__}"
@@ -143,7 +146,7 @@ class FrameSource:
                 self._ended = True
                 self._news.notify_all()
 
-    def _follow(self, capture: Any) -> str | None:
+    def _follow(self, capture: Capture) -> str | None:
         """Read a live source until closed; the fault it ended with."""
         try:
             while not self._closing.is_set():
@@ -155,7 +158,7 @@ class FrameSource:
             capture.release()
         return None
 
-    def _play(self, capture: Any) -> str | None:
+    def _play(self, capture: Capture) -> str | None:
         """Read a recording at its pace until closed or, unless looping, its end; the fault it ended with."""
         started_at_ns = self.first_frame_at_ns or self._clock_ns()
         frame_ns, number = 1e9 / self._pace(capture), 1
@@ -172,17 +175,14 @@ class FrameSource:
             # The last frame stays for as long as any other.
             if self._closing.wait(frame_ns / 1e9) or not self._loop:
                 return None
-            try:
-                capture = self._capture()
-            except ReaderLost as error:
-                return error.reason
+            capture = self._capture()
 
     def _put(self, frame: Frame) -> None:
         with self._news:
             self._newest = frame
             self._news.notify_all()
 
-    def _pace(self, capture: Any) -> float:
+    def _pace(self, capture: Capture) -> float:
         import cv2
 
         if self.kind is Kind.IMAGES:
@@ -190,10 +190,10 @@ class FrameSource:
         own = float(capture.get(cv2.CAP_PROP_FPS))
         return own if 0.1 <= own <= 240 else self._settings.fps
 
-    def _capture(self) -> Any:
-        return open_capture(self._reader, self._source, self.kind, self._settings)
+    def _capture(self) -> Capture:
+        return open_capture(self._reader, self._source, self.kind, self._settings, closing=self._closing)
 
-    def _read(self, capture: Any) -> Any | None:
+    def _read(self, capture: Capture) -> Any | None:
         """The next picture; None at the end."""
         import cv2
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TypeAlias
 
-from hardware.capture import CaptureSettings, Kind
+from hardware.capture import CaptureSettings, Kind, kind_of
 from hardware.frame_source import Frame, FrameSource
 from hardware.qr_cascade import BUDGET_S, Cascade, read_photograph
 from hardware.qr_decode import Code, load_engines
@@ -22,8 +22,9 @@ Watch: TypeAlias = Callable[[Frame, list[Code] | None], None]
 class QrCamera:
     """Reads QR cards from a camera, a stream or a recording. A `CardReader`.
 
-    `source`: a device number, a V4L2 path, a stream's URL, a video file, an image sequence such as frame_%04d.png or
-    one picture; a recording plays in real time and `reads` ends with it, unless it loops. `accept` says which payloads
+    `source`: a device number, a V4L2 path, `csi` or `csi:1`, `command:` and a programme that writes Motion JPEG, a
+    stream's URL, a video file, an image sequence such as frame_%04d.png or one picture; a recording plays in real time
+    and `reads` ends with it, unless it loops. `accept` says which payloads
     are likely cards; others are read too, a frame later.
     """
 
@@ -44,7 +45,11 @@ class QrCamera:
         watch: Watch | None = None,
         clock_ns: Callable[[], int] = boot_ns,
     ) -> None:
-        """Set up without touching the camera; `watch` is told of every frame, on the reader's thread."""
+        """Set up without touching the camera; `watch` is told of every frame, on the reader's thread.
+
+        Raises: ValueError for a command without a programme.
+        """
+        kind_of(source)
         self.name = name
         self.source = source
         self.first_frame_boot_ns: int | None = None

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
-from hardware.capture import CaptureSettings, Kind, kind_of
+from hardware.capture import CaptureSettings, Kind, ask_camera, kind_of
 from hardware.errors import ReaderLost
 from hardware.frame_source import Frame, FrameSource, to_grey
 from hardware.qr_camera import QrCamera, look_at
@@ -316,12 +316,68 @@ def test_a_pipe_that_a_camera_programme_writes_to_is_a_stream(tmp_path: Path) ->
 def test_every_form_in_which_a_driver_hands_over_a_picture_becomes_the_same_grey() -> None:
     grey = code_picture(FIRST)
     colour = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
-    yuyv = np.dstack([grey, np.full_like(grey, 128)])
     jpeg = cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, 100])[1].reshape(1, -1)
-    for picture in (grey, colour, yuyv, jpeg):
+    for picture in (grey, colour, jpeg):
         seen = to_grey(picture)
         assert seen is not None
         assert np.abs(seen.astype(int) - grey).max() < 12
+
+
+class _V4l2:
+    """Stands for cv2's V4L2 capture, as a camera that knows only some formats; no camera is here."""
+
+    def __init__(self, *formats: str) -> None:
+        self.set_to: dict[int, float] = {cv2.CAP_PROP_FOURCC: cv2.VideoWriter.fourcc(*formats[0])}
+        self._formats = [cv2.VideoWriter.fourcc(*name) for name in formats]
+
+    def set(self, setting: int, value: float) -> bool:
+        if setting == cv2.CAP_PROP_FOURCC and value not in self._formats:
+            return False
+        self.set_to[setting] = value
+        return True
+
+    def get(self, setting: int) -> float:
+        return self.set_to.get(setting, 0.0)
+
+
+@pytest.mark.parametrize(("formats", "converted"), [(("YUYV", "MJPG"), 0), (("YUYV",), 1), (("JPEG",), 0)])
+def test_only_jpeg_is_taken_from_a_camera_unconverted_since_cv2_gives_the_rest_without_its_shape(
+    formats: tuple[str, ...], converted: int
+) -> None:
+    camera = _V4l2(*formats)
+    ask_camera(camera, CaptureSettings())
+    assert camera.set_to[cv2.CAP_PROP_CONVERT_RGB] == converted
+
+
+def test_a_camera_gets_two_buffers_since_cv2_copies_from_one_that_the_driver_has_back() -> None:
+    camera = _V4l2("MJPG")
+    ask_camera(camera, CaptureSettings())
+    assert camera.set_to[cv2.CAP_PROP_BUFFERSIZE] == 2
+
+
+def test_exposure_and_focus_are_set_only_where_wanted() -> None:
+    plain, fixed = _V4l2("MJPG"), _V4l2("MJPG")
+    ask_camera(plain, CaptureSettings())
+    ask_camera(fixed, CaptureSettings(exposure=50, focus=120))
+    by_hand = {
+        cv2.CAP_PROP_EXPOSURE: 50,
+        cv2.CAP_PROP_AUTO_EXPOSURE: 1,
+        cv2.CAP_PROP_FOCUS: 120,
+        cv2.CAP_PROP_AUTOFOCUS: 0,
+    }
+    assert by_hand.items() <= fixed.set_to.items()
+    assert not by_hand.keys() & plain.set_to.keys()
+
+
+def test_a_jpeg_without_its_huffman_tables_as_many_cameras_send_it_is_read() -> None:
+    jpeg = cv2.imencode(".jpg", held_card(frames=1)[0])[1].tobytes()
+    bare, tables = re.subn(
+        rb"\xff\xc4(?:\x00\x1f|\x00\xb5).{29,180}?(?=\xff[\xc4\xda\xdb])", b"", jpeg, flags=re.DOTALL
+    )
+    assert tables >= 2
+    codes = look_at(Frame(np.frombuffer(bare, dtype=np.uint8).reshape(1, -1), 0), IdleGate(), Cascade())
+    assert codes is not None
+    assert [code.payload for code in codes] == [FIRST.encode()]
 
 
 def test_a_jpeg_is_judged_at_an_eighth_of_its_size() -> None:
