@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, assert_never
+from typing import assert_never
 
 import msgspec
 
@@ -12,6 +12,7 @@ from hardware.fake import FakeReader, FakeSignal
 from hardware.gpio_signal import GpioSignal
 from hardware.key_scanner import KeyScanner
 from hardware.nfc_nfcpy import NfcReader
+from hardware.qr_camera import QrCamera, Watch
 from hardware.reader import CardReader
 from hardware.signal import Signal
 from hardware.sound import SoundSignal
@@ -19,31 +20,25 @@ from hardware.supervised import SupervisedReader
 from kiosk.config import GreetingSettings, ReaderKind, ReaderSettings, SignalKind, SignalSettings
 from kiosk.manner import manner
 
-if TYPE_CHECKING:
-    from hardware.qr_camera import Watch
-
 READER_PROCESS = (sys.executable, "-P", "-m", "kiosk.reader_process")
 """The settings go to its standard input; `-P`: the folder that the door runs in holds no code."""
 
 
 def make_reader(wanted: ReaderSettings) -> CardReader:
     """Return the reader of a door, not opened. Raises: ValueError when its source makes no sense to the driver."""
+    driver = make_driver(wanted)
     if not wanted.stands_alone:
-        return make_driver(wanted)
-    if wanted.kind is not ReaderKind.QR_CAMERA:  # which takes any source, and whose driver is large
-        make_driver(wanted)
+        return driver
     return SupervisedReader(wanted.name, READER_PROCESS, msgspec.json.encode(wanted))
 
 
-def make_driver(wanted: ReaderSettings, *, watch: "Watch | None" = None) -> CardReader:
+def make_driver(wanted: ReaderSettings, *, watch: Watch | None = None) -> CardReader:
     """Return the driver itself, in this process, not opened; a camera tells `watch` of its frames.
 
     Raises: ValueError when its source makes no sense to the driver.
     """
     match wanted.kind:
         case ReaderKind.QR_CAMERA:
-            from hardware.qr_camera import QrCamera  # with numpy: not in a door whose cameras have their own process
-
             return QrCamera(
                 wanted.name,
                 wanted.source,
