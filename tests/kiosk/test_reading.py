@@ -159,6 +159,24 @@ def test_a_reader_that_is_opening_when_it_is_stopped_ends_all_the_same() -> None
         reader.feed("qr one")
 
 
+class Late(FakeReader):
+    """A reader in whose process more was read by the time it is closed."""
+
+    def reads(self) -> Iterator[RawRead]:
+        for raw in super().reads():
+            yield raw
+        yield from [RawRead(Medium.QR, b"late", self.name, 1)] * 2
+
+
+def test_what_a_reader_had_read_when_it_is_stopped_is_still_taken() -> None:
+    reader, reads = Late("front"), Reads()
+    thread = running(reader, reads)
+    feed(reader, "qr early")
+    reads.wait()
+    end(thread)
+    assert [raw.payload for raw in reads.taken] == [b"early", b"late", b"late"]
+
+
 def test_a_reader_that_fails_is_down_at_once() -> None:
     reader = Brittle("front", ReaderLost("front", "no device"))
     thread = ReaderThread(reader, Reads().take, Backoff(3600, 3600))
