@@ -105,12 +105,14 @@ class OfferResponse(msgspec.Struct, frozen=True):
     presence_version: str
 
 
-class EntriesRequest(msgspec.Struct, frozen=True):
+class EntriesRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     """A contiguous stretch of one session."""
 
     session: SessionId
     from_seq: Seq
     entries: tuple[JournalLine, ...]
+    told: Through = -1
+    """Last entry that the server ever acknowledged: one restored from a backup sends no notice of those again."""
 
 
 class Receipt(msgspec.Struct, frozen=True):

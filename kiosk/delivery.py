@@ -78,8 +78,16 @@ class Delivered(NamedTuple):
 class Delivery:
     """Sends stretches of the journal. Thread: one."""
 
-    def __init__(self, journal: JournalSource, server: Server, note: Callable[[Problem, str], None]) -> None:
+    def __init__(
+        self,
+        journal: JournalSource,
+        server: Server,
+        note: Callable[[Problem, str], None],
+        told: Callable[[str], int],
+    ) -> None:
+        """`told` returns the last entry of a session that the server ever acknowledged, or -1."""
         self._journal = journal
+        self._told = told
         self._server = server
         self._note = note
         self.differing: set[str] = set()
@@ -118,7 +126,9 @@ class Delivery:
     def _deliver(self, session: str, from_seq: int, limit: int) -> Head | None:
         lines = _bounded(self._journal.read(session, from_seq, limit))
         try:
-            receipt = self._server.send(EntriesRequest(session=session, from_seq=from_seq, entries=tuple(lines)))
+            receipt = self._server.send(
+                EntriesRequest(session=session, from_seq=from_seq, entries=tuple(lines), told=self._told(session))
+            )
         except UplinkError as error:
             if error.code not in _POISON:
                 raise

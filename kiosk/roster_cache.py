@@ -33,6 +33,11 @@ _FIND = """
     SELECT holder.child, animal, colour FROM card JOIN holder ON holder.child = card.child WHERE card_hash = ?
 """
 _PUT_PART = "INSERT INTO part (name, version, body) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET version = excluded.version, body = excluded.body"  # noqa: E501 - one statement
+_PUT_ACK = """
+    INSERT INTO ack (session, seq, hash, told) VALUES (?, ?, ?, ?)
+    ON CONFLICT (session) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, told = max(told, excluded.told)
+"""
+_ACKS = "SELECT session, seq, hash FROM ack WHERE seq >= 0 ORDER BY session"
 
 _Message = TypeVar("_Message", bound=msgspec.Struct)
 
@@ -156,14 +161,26 @@ class RosterCache:
         """Note what the server holds of some sessions, and which it holds nothing of. Raises: CacheError."""
         with self._writing() as db:
             for session in forget:
-                db.execute("DELETE FROM ack WHERE session = ?", (session,))
+                db.execute("UPDATE ack SET seq = -1, hash = '' WHERE session = ?", (session,))
             for head in heads:
-                db.execute("INSERT OR REPLACE INTO ack (session, seq, hash) VALUES (?, ?, ?)", tuple(head))
+                db.execute(_PUT_ACK, (*head, head.seq))
+
+    def drop_acks(self, sessions: Iterable[str]) -> None:
+        """Forget sessions that the journal holds no more. Raises: CacheError."""
+        with self._writing() as db:
+            for session in sessions:
+                db.execute("DELETE FROM ack WHERE session = ?", (session,))
 
     def acks(self) -> list[Head]:
         """Return what the server was last known to hold; for the lamp only, never a cursor. Raises: CacheError."""
         with self._using() as db:
-            return [Head(*row) for row in db.execute("SELECT session, seq, hash FROM ack ORDER BY session").fetchall()]
+            return [Head(*row) for row in db.execute(_ACKS).fetchall()]
+
+    def told(self, session: str) -> int:
+        """Return the last entry of a session that the server ever acknowledged, or -1. Raises: CacheError."""
+        with self._using() as db:
+            row = db.execute("SELECT told FROM ack WHERE session = ?", (session,)).fetchone()
+            return -1 if row is None else int(row[0])
 
     def close(self) -> None:
         """Let go of the file. Idempotent."""

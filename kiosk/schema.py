@@ -63,5 +63,11 @@ def _cache_1(db: Database) -> None:
     )
 
 
+@_cache(name="2 what was ever acknowledged")
+def _cache_2(db: Database) -> None:
+    db.execute("ALTER TABLE ack ADD COLUMN told INTEGER NOT NULL DEFAULT -1")
+    db.execute("UPDATE ack SET told = seq")
+
+
 JOURNAL = Schema(application_id=0x7464_6A31, migrations=_journal, version=1, synchronous="FULL")
-CACHE = Schema(application_id=0x7464_6331, migrations=_cache, version=1, synchronous="NORMAL")
+CACHE = Schema(application_id=0x7464_6331, migrations=_cache, version=2, synchronous="NORMAL")

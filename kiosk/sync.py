@@ -3,7 +3,7 @@
 import logging
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +75,7 @@ class Sync:
         self._app = app
         self._interval_s = interval_s
         self._jitter = jitter
-        self._delivery = Delivery(journal, server, self._note)
+        self._delivery = Delivery(journal, server, self._note, self._told)
         self._found: dict[Problem, str] = {}
         self._problems: dict[Problem, str] = {}
         self._all_offered_ns: int | None = None
@@ -108,8 +108,7 @@ class Sync:
             self._all_offered_ns = asked_ns
         self._note_acks(answer, heads)
         if all_due and held:
-            sessions = {head.session for head in held}
-            self._store_acks([], [ack.session for ack in acks if ack.session not in sessions])
+            self._drop_acks(acks, held)
         more = False
         with self._noting(Problem.JOURNAL_UNREADABLE, JournalError):
             delivered = self._delivery.send(answer.want, heads, first=session, max_batch=answer.max_batch)
@@ -175,6 +174,21 @@ class Sync:
             gone = [session for session in forget if session in known]
             if news or gone:
                 self._cache.store_acks(news, forget=gone)
+
+    def _drop_acks(self, acks: Iterable[Head], held: Iterable[Head]) -> None:
+        """Forget the acknowledgements of sessions that the door let go."""
+        sessions = {head.session for head in held}
+        gone = [ack.session for ack in acks if ack.session not in sessions]
+        with self._noting(Problem.CACHE_UNUSABLE, CacheError):
+            if gone:
+                self._cache.drop_acks(gone)
+
+    def _told(self, session: str) -> int:
+        try:
+            return self._cache.told(session)
+        except CacheError as error:
+            self._note(Problem.CACHE_UNUSABLE, f"reason={error.reason!r}")
+            return -1
 
     def _note_contact(self, boot_ns: int, server_ms: int) -> None:
         with self._noting(Problem.CACHE_UNUSABLE, CacheError):

@@ -39,8 +39,13 @@ def known_children(conn: Connection, records: Iterable[AttendanceRecord]) -> fro
     return frozenset(known)
 
 
-def derive(conn: Connection, records: Sequence[AttendanceRecord], source: Source, now_ms: int) -> None:
-    """Write the rows that follow from new records of one session, in their order, and queue notices."""
+def derive(
+    conn: Connection, records: Sequence[AttendanceRecord], source: Source, now_ms: int, *, told: int = -1
+) -> None:
+    """Write the rows that follow from new records of one session, in their order, and queue notices.
+
+    Of movements up to entry `told` no notice is queued: they were acknowledged before this database was restored.
+    """
     held = find_anchor(conn, source.kiosk, source.boot)
     moved = [
         _movement(record, record.body, source, best_time(record.at, held))
@@ -54,7 +59,8 @@ def derive(conn: Connection, records: Sequence[AttendanceRecord], source: Source
     ]
     if moved:
         conn.execute(insert(movement), moved)
-        queue_moved(conn, [each["id"] for each in moved], now_ms)
+        fresh = [record for record in records if isinstance(record.body, Moved) and record.seq > told]
+        queue_moved(conn, [movement_id(record.session, record.seq) for record in fresh], now_ms)
     if unknown:
         conn.execute(insert(unknown_card), unknown)
     for record in records:

@@ -73,7 +73,7 @@ def accept_within(conn: Connection, sender: Row[Any], request: EntriesRequest, n
         log.info("brought for another kiosk=%s by=%s session=%s", session.owner, sender.id, session.name)
         lend_anchor(conn, session.boot, of=sender.id, to=session.owner)
     source = Source(site=_site_of(conn, session.owner), kiosk=session.owner, boot=session.boot)
-    derive(conn, fresh.records, source, now_ms)
+    derive(conn, fresh.records, source, now_ms, told=request.told)
     return session.receipt(wrong + fresh.quarantined)
 
 

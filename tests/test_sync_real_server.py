@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from sqlalchemy import func, select
 
 from attendance.clock import SystemClock, now
 from attendance.names import unseal
@@ -21,6 +22,8 @@ from kiosk.identity import load_identity, load_key
 from kiosk.sync import LONGEST_BACKOFF_S
 from provisioning.enrol import enrol
 from provisioning.errors import EnrolmentFailed, EnrolmentTrouble
+from server.store.engine import sqlite_url, using_store
+from server.store.tables import delivery, movement
 from tests.kiosk.sync_parts import KEY, Kiosk, kiosk_at, moved, uplink_to
 
 pytestmark = pytest.mark.xdist_group("real server")
@@ -58,6 +61,12 @@ class RealServer:
     def stop(self) -> None:
         self._process.send_signal(signal.SIGTERM)
         self._process.communicate(timeout=PATIENCE_S)
+
+    def notices_of(self, child: str) -> int:
+        """How many notices of a child's movements are queued or were sent."""
+        with using_store(sqlite_url(self.data / "tadaima.db")) as store, store.read() as conn:
+            asked = select(func.count()).select_from(delivery).join(movement).where(movement.c.child_id == child)
+            return int(conn.execute(asked).scalar_one())
 
     def _address(self, said: IO[str]) -> str:
         line = said.readline().split()
@@ -137,6 +146,7 @@ def test_a_server_restored_from_a_backup_asks_for_what_it_lacks(server: RealServ
     with kiosk_in(folder, server.url) as kiosk:
         kiosk.append(moved(child=after))
         assert {before, after} <= present(kiosk)
+        assert server.notices_of(after) > 0
         server.stop()
         shutil.rmtree(server.data)
         shutil.copytree(tmp_path / "backup", server.data)
@@ -144,6 +154,10 @@ def test_a_server_restored_from_a_backup_asks_for_what_it_lacks(server: RealServ
     with kiosk_in(folder, server.url) as kiosk:
         assert {before, after} <= present(kiosk)
         assert kiosk.cache.acks() == sorted(kiosk.reader.heads())
+        assert server.notices_of(after) == 0, "the guardians had theirs"
+        kiosk.append(moved(child=after, direction=Direction.EXIT))
+        assert after not in present(kiosk)
+        assert server.notices_of(after) > 0, "what is new is told"
 
 
 def test_a_kiosk_that_is_enrolled_anew_brings_all_it_wrote_before(server: RealServer, tmp_path: Path) -> None:

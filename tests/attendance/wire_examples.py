@@ -88,6 +88,7 @@ MESSAGES: dict[str, msgspec.Struct] = {
         presence_version="2026-04-01.12",
     ),
     "entries_request": EntriesRequest(session=SESSION, from_seq=0, entries=tuple(line for _, line in RECORDS[:2])),
+    "entries_request_after_restore": EntriesRequest(session=SESSION, from_seq=3, entries=(RECORDS[3][1],), told=4),
     "receipt": Receipt(session=SESSION, through=4, hash=LAST.hash, quarantined=(3,)),
     "receipt_of_nothing": Receipt(session=SESSION, through=-1, hash=""),
     "state_response": StateResponse(

@@ -138,6 +138,19 @@ def test_acknowledgements_are_kept_by_session_and_can_be_forgotten(cache: Roster
     assert cache.acks() == [Head("b", 1, "y")]
 
 
+def test_what_was_ever_acknowledged_is_remembered_until_its_session_is_let_go(cache: RosterCache) -> None:
+    cache.store_acks([Head("a", 3, "x")])
+    cache.store_acks([Head("a", 2, "w")])
+    assert cache.told("a") == 3
+    cache.store_acks([], forget=["a"])
+    assert cache.told("a") == 3
+    cache.store_acks([Head("a", 5, "z")])
+    assert cache.told("a") == 5
+    assert cache.told("b") == -1
+    cache.drop_acks(["a"])
+    assert cache.told("a") == -1
+
+
 def test_a_damaged_cache_is_made_anew_and_its_reader_follows(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path.write_bytes(b"no database" * 1000)
     with pytest.raises(CacheError):
