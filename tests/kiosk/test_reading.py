@@ -163,8 +163,7 @@ class Late(FakeReader):
     """A reader in whose process more was read by the time it is closed."""
 
     def reads(self) -> Iterator[RawRead]:
-        for raw in super().reads():
-            yield raw
+        yield from super().reads()
         yield from [RawRead(Medium.QR, b"late", self.name, 1)] * 2
 
 
