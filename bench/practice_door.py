@@ -18,6 +18,7 @@ from attendance.wire import RosterPart, StateResponse
 from hardware.errors import ReaderLost
 from hardware.fake import FakeReader
 from hardware.reader import CardReader, boot_ns
+from hardware.soft_card import ScheduledTap
 from kiosk.announce import Announcer
 from kiosk.answer import Answer, DoorStatus
 from kiosk.catalogues import catalogues
@@ -40,6 +41,8 @@ class Watch:
     def __init__(self, screen: Screen) -> None:
         self.settled = threading.Event()
         self.shown_at_ns = 0
+        self.answer_id = -1
+        """Of the last answer."""
         self._screen = screen
         self._shown = 0
 
@@ -51,6 +54,7 @@ class Watch:
     def show(self, answer: Answer) -> None:
         self._screen.show(answer)
         self.shown_at_ns = boot_ns()
+        self.answer_id = answer.id
         self._shown += 1
 
     def status(self, status: DoorStatus) -> None:
@@ -112,6 +116,13 @@ class PracticeDoor:
 def new_tokens(number: int) -> list[CardToken]:
     """Tokens of as many cards."""
     return [CardToken.new() for _ in range(number)]
+
+
+def card_tap(child: int, token: CardToken, *, at_s: float = 0.0, hold_s: float = 0.0) -> ScheduledTap:
+    """A tap of a child's NFC card: of Type 2, 3 or 4, as the child's number has it."""
+    if child % 3 == 0:
+        return ScheduledTap(at_s, hold_s, "3", f"012e4c112233{child:04x}", token.text)
+    return ScheduledTap(at_s, hold_s, "2" if child % 3 == 1 else "4", f"04a1b2c3d4{child:04x}", token.text)
 
 
 @contextmanager

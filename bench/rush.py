@@ -4,7 +4,6 @@ The cards are laid by processes of their own and read through the whole of nfcpy
 children in five minutes; here they come thirty times as close, and every tenth hand wobbles.
 """
 
-import json
 import random
 import subprocess
 import sys
@@ -17,12 +16,15 @@ from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Self
 
+import msgspec
+
 from attendance.cards import CardToken
 from attendance.policy import Policy
 from bench.figure import Row, measured
-from bench.practice_door import PracticeDoor, disk_folder, new_tokens
+from bench.practice_door import PracticeDoor, card_tap, disk_folder, new_tokens
 from hardware.nfc_nfcpy import NfcReader
 from hardware.reader import RawRead
+from hardware.soft_card import ScheduledTap
 
 SEED = 23
 CHILDREN_EACH = 40
@@ -89,19 +91,16 @@ def count_wrong(came: Sequence[str], recorded: Sequence[str]) -> int:
     return sum(max(end - begin, last - first) for step, begin, end, first, last in steps if step != "equal")
 
 
-def schedule(queue: Sequence[int], tokens: Sequence[CardToken], chance: random.Random) -> list[dict[str, object]]:
+def schedule(queue: Sequence[int], tokens: Sequence[CardToken], chance: random.Random) -> list[ScheduledTap]:
     """When each child of a queue holds its card, and for how long."""
     at_s = chance.uniform(*HOLD_S)
-    taps: list[dict[str, object]] = []
+    taps: list[ScheduledTap] = []
     for number, child in enumerate(queue, start=1):
         hold_s = chance.uniform(*HOLD_S)
-        kind = "234"[child % 3]
-        uid = f"012e4c112233{child:04x}" if kind == "3" else f"04a1b2c3d4{child:04x}"
-        card = {"type": kind, "uid": uid, "text": tokens[child].text}
-        taps.append({"at_s": at_s, "hold_s": hold_s, **card})
+        taps.append(card_tap(child, tokens[child], at_s=at_s, hold_s=hold_s))
         at_s += hold_s
         if number % WOBBLE_EVERY == 0:
-            taps.append({"at_s": at_s + WOBBLE_S, "hold_s": WOBBLE_S, **card})
+            taps.append(card_tap(child, tokens[child], at_s=at_s + WOBBLE_S, hold_s=WOBBLE_S))
             at_s += 2 * WOBBLE_S
         at_s += chance.uniform(*GAP_S)
     return taps
@@ -110,8 +109,8 @@ def schedule(queue: Sequence[int], tokens: Sequence[CardToken], chance: random.R
 class Hand:
     """A process that lays the cards of a schedule on a reader at `udp:127.0.0.1:<port>`; a context manager."""
 
-    def __init__(self, file: Path, taps: Sequence[dict[str, object]]) -> None:
-        file.write_text(json.dumps(taps))
+    def __init__(self, file: Path, taps: Sequence[ScheduledTap]) -> None:
+        file.write_bytes(msgspec.json.encode(taps))
         command = [sys.executable, "-m", "hardware.soft_card", "--schedule", str(file), "--wait-start"]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._told = ""

@@ -85,7 +85,9 @@ def _activate(frontend: Any, target: Any) -> Any:
         target = _ndef_side(frontend, target)
         return None if target is None else nfc.tag.activate(frontend, target)
     if target.sel_res[0] & _SAK_ISO_14443_4:
-        return nfc.tag.activate(frontend, target)
+        from hardware.nfc_type4 import QuickType4Tag
+
+        return QuickType4Tag(frontend, target)
     target.sel_req = target.sdd_res[:]  # should nfcpy sense it again, it is to find this tag only
     return nfc.tag.tt2.Type2Tag(frontend, target)
 

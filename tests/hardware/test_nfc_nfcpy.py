@@ -211,8 +211,18 @@ class EmptyReadTag(Type4Tag):
     """Announces a message and then hands out nothing of it, with a word of success."""
 
     def apdu(self, command: bytes) -> bytes:
-        if command[:4] == b"\x00\xb0\x00\x02" and self._file == self.files[b"\xe1\x04"]:
+        if command[:2] == b"\x00\xb0" and command[4] > 2 and self._file == self.files[b"\xe1\x04"]:
             return b"\x90\x00"
+        return super().apdu(command)
+
+
+class StrictFileTag(Type4Tag):
+    """Has a file no longer than its message, says it is longer, and refuses to read past its end."""
+
+    def apdu(self, command: bytes) -> bytes:
+        if command[:2] == b"\x00\xb0" and self._file == self.files[b"\xe1\x04"]:
+            past_end = int.from_bytes(command[2:4], "big") + command[4] > len(self._file)
+            return b"\x67\x00" if past_end else super().apdu(command)
         return super().apdu(command)
 
 
@@ -271,6 +281,12 @@ def test_a_hostile_tag_is_read_as_its_uid_and_the_next_card_is_read_after_it(
         assert watch.wait_for(1) == [read]
         watch.hold(Type2Tag(OTHER_UID, text_message()), seconds=0)
         assert watch.wait_for(2)[1:] == [(Medium.NFC_TEXT, TOKEN.encode())]
+
+
+def test_a_card_that_refuses_to_be_read_past_its_message_is_read_piece_by_piece() -> None:
+    with watching() as watch:
+        watch.hold(StrictFileTag(UID, text_message()), seconds=0)
+        assert watch.wait_for(1) == [(Medium.NFC_TEXT, TOKEN.encode())]
 
 
 def test_closing_does_not_wait_for_a_hostile_tag() -> None:
