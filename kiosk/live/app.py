@@ -18,7 +18,7 @@ from kiosk.live.watched_reader import WatchedReader
 from kiosk.loopback import LoopbackServer, seal
 
 PICTURE_HEADER = "X-Tadaima-Picture"
-_THREADS = 4
+_THREADS = 8
 
 
 def create_app(readers: Sequence[WatchedReader], words: Catalogue, clock: Clock) -> Flask:

@@ -1,5 +1,6 @@
 """Composition root of `tadaima-kiosk doctor --live`: takes the readers, shows what they see, lets them go."""
 
+import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 
@@ -26,6 +27,8 @@ def run_live(settings: KioskSettings, words: Catalogue, say: Callable[[str], Non
     with until_told() as wait_until_told, ExitStack() as stack:
         if not stack.enter_context(door_lock(settings.data_dir)):
             raise AlreadyRunning(settings.data_dir)
+        # What the terminal says in words is not logged beside it, nor that a page waits its turn.
+        logging.basicConfig(level=logging.ERROR)
         clock = KioskClock()
         book = CardBook(_open_cache(settings, stack), _uid_key(settings))
         terminal = Terminal(words, clock, say)

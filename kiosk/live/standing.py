@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from attendance.cards import CardRef, Trust, looks_like_card, trust_of
 from hardware.reader import Medium, RawRead
-from kiosk.door import card_of
+from kiosk.card_read import card_of
 from kiosk.errors import CacheError
 from kiosk.roster_cache import RosterCache
 
@@ -73,6 +73,8 @@ class CardBook:
 
 def start_of(raw: RawRead) -> str:
     """Return the first characters of a payload and never the whole: plain ASCII, a dot for everything else."""
+    if not raw.payload:
+        return ""
     shown = raw.payload[:START_MAX].hex().upper() if raw.medium in _NUMBERS else raw.payload.decode("ascii", "replace")
     length = len(raw.payload) * (2 if raw.medium in _NUMBERS else 1)
     start = shown[: min(START_MAX, length // 2)]

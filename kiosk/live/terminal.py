@@ -30,7 +30,7 @@ class Terminal:
         read = read_view(seen, self._clock.read(), self._words)
         parts = [read.what, read.start, read.standing, read.trust]
         if seen.module_px is not None:
-            parts.append(verdict_on(seen.module_px, self._words))
+            parts += verdict_on(seen.module_px, self._words)
         self._line(f"{read.time}  {seen.raw.reader}  " + "  ".join(part for part in parts if part))
 
     def look(self, readers: Sequence[WatchedReader]) -> None:
@@ -45,7 +45,7 @@ class Terminal:
             card = card_in_view(reader, now_ns)
             if card is not None and now_ns - card.at_ns < _IN_VIEW_NS:
                 hints = (self._words.text(f"live.hint.{hint}") for hint in card.hints)
-                self._line("  ".join((name, verdict_on(card.module_px, self._words), *hints)))
+                self._line("  ".join((name, *verdict_on(card.module_px, self._words), *hints)))
 
     def start(self, readers: Sequence[WatchedReader]) -> None:
         """Look each second."""

@@ -62,6 +62,7 @@ class CameraView(msgspec.Struct, frozen=True):
 
     verdict: str
     tone: Tone
+    pixels: str
     card: str
     share: str
     percent: int | None
@@ -142,9 +143,12 @@ def read_view(seen: SeenRead, reading: ClockReading, words: Catalogue) -> ReadVi
     )
 
 
-def verdict_on(module_px: float, words: Catalogue) -> str:
-    """Return whether a card was near enough, in words."""
-    return words.text(f"live.distance.{distance(module_px)}", pixels=f"{module_px:.1f}")
+def verdict_on(module_px: float, words: Catalogue) -> tuple[str, str]:
+    """Return whether a card was near enough, and the figure behind it, in words."""
+    return (
+        words.text(f"live.distance.{distance(module_px)}"),
+        words.text("live.pixels", pixels=f"{module_px:.1f}"),
+    )
 
 
 def card_in_view(reader: WatchedReader, now_boot_ns: int) -> CardLook | None:
@@ -163,15 +167,26 @@ def _camera_view(reader: WatchedReader, reading: ClockReading, words: Catalogue)
     if counts.frames > 1 and counts.per_s < SLOW_PER_S:
         hints = (*hints, Hint.SLOW)
     percent = round(100 * counts.with_card / counts.looked_into) if counts.looked_into else None
+    verdict, pixels, tone = _verdict(look, card, words)
     return CameraView(
-        verdict=words.text("live.distance.none") if card is None else verdict_on(card.module_px, words),
-        tone="none" if card is None else _TONE_OF_DISTANCE[distance(card.module_px)],
-        card="" if card is None else words.text(f"live.standing.{card.standing}"),
+        verdict=verdict,
+        tone=tone,
+        pixels=pixels,
+        card="" if card is None or not pixels else words.text(f"live.standing.{card.standing}"),
         share=words.text("live.share.asleep") if percent is None else words.text("live.share", percent=percent),
         percent=percent,
         rate=words.text("live.rate", per_s=round(counts.per_s)),
         hints=tuple(words.text(f"live.hint.{hint}") for hint in hints),
     )
+
+
+def _verdict(look: Look | None, card: CardLook | None, words: Catalogue) -> tuple[str, str, Tone]:
+    """A code that is in the picture now outweighs the card of a moment ago."""
+    if look is not None and look.found and all(each.standing is Standing.FOREIGN for each in look.found):
+        return words.text("live.distance.foreign"), "", "bad"
+    if card is None:
+        return words.text("live.distance.none"), "", "none"
+    return *verdict_on(card.module_px, words), _TONE_OF_DISTANCE[distance(card.module_px)]
 
 
 def _time_of(at_boot_ns: int, reading: ClockReading) -> str:

@@ -6,6 +6,7 @@ const STATE_MS = 500;
 const HIDDEN_MS = 1000; // nobody looks
 const LOST_AFTER = 3; // failed questions in a row
 const OURS = "#00e09a";
+const INK = "#161616";
 const OTHER = "#ffa21f";
 
 const body = document.body;
@@ -57,7 +58,8 @@ function draw(section, link, reader) {
 
 function drawCamera(section, camera) {
   const verdict = section.querySelector(".verdict");
-  say(verdict, camera.verdict);
+  say(verdict.querySelector(".says"), camera.verdict);
+  say(verdict.querySelector(".pixels"), camera.pixels);
   verdict.dataset.tone = camera.tone;
   say(section.querySelector(".card"), camera.card);
   say(section.querySelector(".share span"), camera.share);
@@ -125,13 +127,13 @@ function paint(canvas, picture, overlay) {
   const unit = width / 640; // what is drawn looks the same on every camera
   pen.drawImage(picture, 0, 0, width, height);
   outline(pen, corners(overlay.guide), "#fff", [14 * unit, 10 * unit], 3 * unit);
-  label(pen, body.dataset.guide, overlay.guide[0], overlay.guide[1] - 6 * unit, "#fff", "#161616", unit);
+  if (!overlay.marks.length) label(pen, body.dataset.guide, overlay.guide[0], overlay.guide[1] - 6 * unit, "#fff", unit);
   for (const mark of overlay.marks) {
     const colour = mark.ours ? OURS : OTHER;
     outline(pen, mark.corners, colour, mark.ours ? [] : [10 * unit, 7 * unit], 6 * unit);
     const left = Math.min(...mark.corners.map(([x]) => x));
     const bottom = Math.max(...mark.corners.map(([, y]) => y));
-    label(pen, mark.label, left, bottom + 34 * unit, colour, "#161616", unit);
+    label(pen, mark.label, left, bottom + 34 * unit, colour, unit);
   }
 }
 
@@ -145,7 +147,7 @@ function outline(pen, around, colour, dashes, width) {
   pen.closePath();
   pen.lineJoin = "round";
   pen.setLineDash([]);
-  pen.strokeStyle = "#161616";
+  pen.strokeStyle = INK;
   pen.lineWidth = width * 1.8;
   pen.stroke();
   pen.setLineDash(dashes);
@@ -155,7 +157,7 @@ function outline(pen, around, colour, dashes, width) {
 }
 
 // Kept inside the picture.
-function label(pen, text, x, bottom, ground, ink, unit) {
+function label(pen, text, x, bottom, ground, unit) {
   const size = 24 * unit;
   pen.font = `bold ${size}px ${getComputedStyle(body).fontFamily}`;
   const width = pen.measureText(text).width + 12 * unit;
@@ -163,7 +165,7 @@ function label(pen, text, x, bottom, ground, ink, unit) {
   const base = Math.max(size * 1.3, Math.min(bottom, pen.canvas.height));
   pen.fillStyle = ground;
   pen.fillRect(left, base - size * 1.3, width, size * 1.3);
-  pen.fillStyle = ink;
+  pen.fillStyle = INK;
   pen.fillText(text, left + 6 * unit, base - size * 0.3);
 }
 
