@@ -10,8 +10,15 @@ from attendance.catalogue import Catalogue
 SCREEN = "screen."
 """How the ids of the screen's texts begin; no others can be replaced."""
 _GROWTH = 1.5
-_ALWAYS_WIDTH = 12.0
-_ALWAYS_PIECE = 10.0
+_ALWAYS = (12.0, 10.0)
+"""Width of a text and of its longest piece without a space that the page has room for; it shrinks its words."""
+_NOT_SHRUNK = {
+    "screen.choose.entry": (6.0, 5.0),
+    "screen.choose.exit": (6.0, 5.0),
+    "screen.present": (6.0, 5.0),
+    "screen.undo": (8.0, 8.0),
+}
+"""The same of what is as large as it is."""
 
 
 def problems(words: Catalogue, texts: Mapping[str, str]) -> Iterator[str]:
@@ -22,13 +29,13 @@ def problems(words: Catalogue, texts: Mapping[str, str]) -> Iterator[str]:
             near = difflib.get_close_matches(message, [known for known in words.ids if known.startswith(SCREEN)], n=1)
             hint = f"did you mean {near[0]!r}?" if near else "docs/kiosk-settings.md lists them"
             yield f"{where}: no such text; {hint}"
-        elif problem := _problem(words.forms(message), text):
+        elif problem := _problem(words, message, text):
             yield f"{where}: {problem}"
 
 
-def _problem(shipped: tuple[str, ...], text: str) -> str:
-    """What is wrong with a text; empty for nothing. The shipped one is the measure: the page was made for it."""
-    wanted = {name for form in shipped for name in _fields(form)}
+def _problem(words: Catalogue, message: str, text: str) -> str:
+    """What is wrong with a text; empty for nothing."""
+    wanted = {name for form in words.forms(message) for name in _fields(form)}
     try:
         given = _fields(text)
     except ValueError as error:
@@ -37,13 +44,24 @@ def _problem(shipped: tuple[str, ...], text: str) -> str:
         return f"must hold {_listed(wanted)} and no other" if wanted else f"has no place for {_listed(given)}"
     if not text.strip() or not text.isprintable():
         return "must be one line of letters"
-    longest = max(_ALWAYS_WIDTH, _GROWTH * max(map(width, shipped)))
+    longest, piece = room(words, message)
     if width(text) > longest:
         return f"too long by {width(text) - longest:g}; {longest:g} full-width letters fit, half-width ones count half"
-    longest = max(_ALWAYS_PIECE, *(width(piece) for form in shipped for piece in form.split()))
-    if any(width(piece) > longest for piece in text.split()):
-        return f"set spaces where a line may break, one each {longest:g} full-width letters at most"
+    if max(map(width, text.split())) > piece:
+        return f"set spaces where a line may break, one each {piece:g} full-width letters at most"
     return ""
+
+
+def room(words: Catalogue, message: str) -> tuple[float, float]:
+    """Return how wide a text and its longest piece without a space may be.
+
+    The text that ships is the measure: the page was made for it.
+    """
+    always, shipped = _NOT_SHRUNK.get(message, _ALWAYS), words.forms(message)
+    return (
+        max(always[0], _GROWTH * max(map(width, shipped))),
+        max(always[1], *(width(piece) for form in shipped for piece in form.split())),
+    )
 
 
 def width(text: str) -> float:
