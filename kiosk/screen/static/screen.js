@@ -92,16 +92,17 @@ function drawFigure(next) {
   for (const button of document.querySelectorAll("button")) button.disabled = false;
 }
 
-// A long name is set smaller, and then all words, until nothing is cut off and no word is broken.
+// What is too wide is set smaller; then a name of many lines, and then all words, until nothing is cut off and no word is broken.
 function fit() {
   const main = document.querySelector("main");
   const words = byId("words");
-  const name = byId("name");
-  const spills = () => main.scrollHeight > main.clientHeight || words.scrollWidth > words.clientWidth + 1;
-  for (const element of [name, words]) element.style.zoom = 1;
-  for (const element of [name, words]) {
-    for (let zoom = 0.95; spills() && zoom >= 0.5; zoom -= 0.05) element.style.zoom = zoom;
-  }
+  const parts = [byId("title"), byId("name"), byId("note")];
+  const shrink = (element, spills) => {
+    for (let zoom = Number(element.style.zoom); spills() && zoom > 0.5; element.style.zoom = zoom) zoom -= 0.05;
+  };
+  for (const element of [...parts, words]) element.style.zoom = 1;
+  for (const element of parts) shrink(element, () => element.scrollWidth > element.clientWidth + 1);
+  for (const element of [byId("name"), words]) shrink(element, () => main.scrollHeight > main.clientHeight);
 }
 
 function drawUndo(next, before, fresh) {
