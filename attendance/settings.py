@@ -131,8 +131,10 @@ def _value(kind: Any, raw: Any, where: str, problems: list[str]) -> Any:
             problems.append(f"{where}: an array of tables is wanted, [[{where}]]")
             return None
         return tuple(_build(item, table, f"{where}[{number}].", problems) for number, table in enumerate(raw))
+    # Environment and command line give text; "5" is a number there, and "a, b" two of something.
+    if get_origin(kind) is tuple and isinstance(raw, str):
+        raw = [part.strip() for part in raw.split(",") if part.strip()]
     try:
-        # Environment and command line give text; "5" is a number there.
         return msgspec.convert(raw, kind, strict=not isinstance(raw, str), dec_hook=_path)
     except msgspec.ValidationError as error:
         choice = f"; one of {', '.join(kind)} is wanted" if isinstance(kind, type) and issubclass(kind, StrEnum) else ""

@@ -10,6 +10,7 @@ from attendance.errors import SettingsError
 from attendance.logs import log_to_stderr
 from attendance.settings import show
 from server.account_cli import account
+from server.backup.cli import backup, restore_
 from server.catalogues import catalogues
 from server.config import DEFAULT_FILE, ServerSettings, load_settings, pass_settings
 from server.errors import ServerError, StoreError
@@ -108,5 +109,5 @@ def _flags(pairs: tuple[str, ...]) -> dict[str, str]:
     return {key: value for key, _, value in (pair.partition("=") for pair in pairs)}
 
 
-for _command in (account, cards, dispatch, kiosks, report, roster, sites):
+for _command in (account, backup, cards, dispatch, kiosks, report, restore_, roster, sites):
     main.add_command(_command)

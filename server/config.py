@@ -77,6 +77,15 @@ class NoticeSettings(msgspec.Struct, frozen=True):
     lease_s: Seconds = 120
 
 
+class BackupSettings(msgspec.Struct, frozen=True):
+    """Where `tadaima-server backup` writes, and who can open it."""
+
+    folder: str = ""
+    recipients: tuple[str, ...] = ()
+    """Public keys, as `tadaima-server backup key` prints them."""
+    keep: Count = 30
+
+
 class ServerSettings(msgspec.Struct, frozen=True):
     """Everything that can be set."""
 
@@ -97,6 +106,7 @@ class ServerSettings(msgspec.Struct, frozen=True):
     live: LiveSettings = LiveSettings()
     smtp: SmtpSettings = SmtpSettings()
     notices: NoticeSettings = NoticeSettings()
+    backup: BackupSettings = BackupSettings()
 
     def __post_init__(self) -> None:
         if not self.languages:

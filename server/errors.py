@@ -19,6 +19,10 @@ class SiteRefused(ServerError, ValueError):
     """A site cannot be made or changed as asked; the text says why."""
 
 
+class BackupRefused(ServerError, RuntimeError):
+    """A backup cannot be made or used; the text says why, and nothing has changed."""
+
+
 class RosterRefused(ServerError, ValueError):
     """A roster file has mistakes; nothing of it was imported. `problems` holds one for each row and column."""
 

@@ -79,6 +79,11 @@ def test_text_from_the_environment_becomes_what_the_setting_is() -> None:
     assert (settings.enabled, settings.screen.port) == (False, 80)
 
 
+def test_several_values_are_told_apart_by_commas_in_the_environment() -> None:
+    assert loaded(environ={"TADAIMA_KIOSK_LANGUAGES": "ja, en"}).languages == ("ja", "en")
+    assert loaded(flags={"languages": "en"}).languages == ("en",)
+
+
 def test_an_array_of_tables_becomes_a_tuple() -> None:
     settings = loaded('data_dir = "x"\n[[cameras]]\nname = "a"\n[[cameras]]\nname = "b"\nfps = 30')
     assert settings.cameras == (Camera("a"), Camera("b", 30))

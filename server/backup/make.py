@@ -1,0 +1,139 @@
+"""Making a backup while the server runs: a snapshot, encrypted for its keepers, written whole and read back."""
+
+import os
+import sqlite3
+import tempfile
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import pyrage
+from sqlalchemy import make_url
+
+from server.backup.archive import DATABASE, SECRETS, pack, unpack
+from server.errors import BackupRefused
+
+SUFFIX = ".tadaima.age"
+_NAME = "backup-%Y%m%dT%H%M%SZ" + SUFFIX
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A backup that was written, read back and found whole."""
+
+    path: Path
+    size_bytes: int
+    removed: tuple[Path, ...]
+    """Older ones that were let go."""
+
+
+def make_backup(
+    store_url: str, data_dir: Path, folder: Path, *, recipients: Sequence[str], keep: int, now_ms: int
+) -> Made:
+    """Write a backup of database and secrets to a folder, and let go of all but the newest `keep`.
+
+    Blocks neither readers nor writers. Raises: BackupRefused, which says what to do.
+    """
+    keepers = _recipients(recipients)
+    database = sqlite_file(store_url)
+    name = datetime.fromtimestamp(now_ms / 1000, UTC).strftime(_NAME)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=data_dir, prefix=".backup-") as scratch:
+            here = Path(scratch)
+            parts = {DATABASE: _snapshot(database, here / DATABASE)}
+            parts |= {f"{SECRETS}/{key.name}": key for key in sorted((data_dir / SECRETS).glob("*.key"))}
+            pack(parts, here / "plain.tar.gz", made_at_ms=now_ms, app=version("tadaima"))
+            parts[DATABASE].unlink()
+            path = _encrypt(here / "plain.tar.gz", folder / name, keepers)
+    except OSError as error:
+        raise BackupRefused(f"{error.filename or folder}: the backup cannot be written ({error.strerror})") from error
+    return Made(path, path.stat().st_size, _let_go(folder, keep))
+
+
+def backups_in(folder: Path) -> list[Path]:
+    """Return the backups in a folder, oldest first."""
+    return sorted(folder.glob(f"backup-*{SUFFIX}"))
+
+
+def sqlite_file(store_url: str) -> Path:
+    """Return the SQLite file of a database URL. Raises: BackupRefused for another kind of database."""
+    url = make_url(store_url)
+    if url.get_backend_name() != "sqlite" or not url.database:
+        raise BackupRefused("this database is not SQLite: back it up with its own tools (docs/backup.md)")
+    return Path(url.database)
+
+
+def check_database(path: Path) -> None:
+    """Find a database whole. Raises: BackupRefused."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            verdict = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
+    except sqlite3.Error as error:
+        verdict = str(error)
+    if verdict != "ok":
+        raise BackupRefused(f"the database is damaged ({verdict}); restore an older backup")
+
+
+def _recipients(texts: Sequence[str]) -> list[pyrage.x25519.Recipient]:
+    if not texts:
+        raise BackupRefused("set backup.recipients to who may open it; tadaima-server backup key makes a key")
+    try:
+        return [pyrage.x25519.Recipient.from_str(text) for text in texts]
+    except pyrage.RecipientError as error:
+        reason = f"backup.recipients: no public key as tadaima-server backup key prints it ({error})"
+        raise BackupRefused(reason) from error
+
+
+def _snapshot(database: Path, to: Path) -> Path:
+    if not database.exists():
+        raise BackupRefused(f"{database} is not there; run tadaima-server init")
+    try:
+        with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=rw", uri=True)) as connection:
+            # One read transaction: the state of one instant, while others go on writing.
+            connection.execute("VACUUM INTO ?", (str(to),))
+    except sqlite3.Error as error:
+        raise BackupRefused(f"{database} cannot be read whole: {error}") from error
+    to.chmod(0o600)
+    check_database(to)
+    return to
+
+
+def _encrypt(plain: Path, to: Path, keepers: list[pyrage.x25519.Recipient]) -> Path:
+    """Write the encrypted file whole or not at all; read it back, with a key that nobody has, before it counts."""
+    witness = pyrage.x25519.Identity.generate()
+    making = to.with_name(f".{to.name}.part")
+    try:
+        pyrage.encrypt_file(str(plain), str(making), [*keepers, witness.to_public()])
+        with making.open("rb") as file:
+            os.fsync(file.fileno())
+        with tempfile.TemporaryDirectory(dir=plain.parent) as scratch:
+            again = Path(scratch) / "again.tar.gz"
+            pyrage.decrypt_file(str(making), str(again), [witness])
+            unpack(again, Path(scratch) / "again")
+        making.chmod(0o600)
+        making.replace(to)
+        _sync_folder(to.parent)
+    except (pyrage.EncryptError, pyrage.DecryptError) as error:
+        raise BackupRefused(f"{to}: the backup could not be written or read back: {error}") from error
+    finally:
+        making.unlink(missing_ok=True)
+    return to
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _let_go(folder: Path, keep: int) -> tuple[Path, ...]:
+    old = backups_in(folder)[:-keep]
+    for path in old:
+        path.unlink(missing_ok=True)
+    return tuple(old)
