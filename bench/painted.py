@@ -31,19 +31,26 @@ ARGUMENTS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-backg
 SEEN_S = 0.1
 """A child takes the card away so long after the door answered."""
 AWAY_S = (0.25, 0.6)
+LAST_SEEN_S = 1.5
+"""The page has so long for the last answer."""
 _CALIBRATIONS = 100
 # Notes for each answer when the frame after the one that drew it begins; that one is then as good as on the glass.
 _NOTE_PAINTED = """
     window.painted = [];
-    addEventListener("DOMContentLoaded", () => {
-        let last = null;
-        new MutationObserver(() => {
-            const answer = view.answer;
-            if (answer === last) return;
-            last = answer;
-            requestAnimationFrame(() => requestAnimationFrame(() => painted.push([answer, performance.now()])));
-        }).observe(document.body, {attributes: true, characterData: true, childList: true, subtree: true});
-    });
+    let last = null;
+    function note(view) {
+        if (view.answer === last || document.body.dataset.kind !== view.kind) return;
+        last = view.answer;
+        requestAnimationFrame(() => requestAnimationFrame(() => painted.push([view.answer, performance.now()])));
+    }
+    window.EventSource = class extends EventSource {
+        set onmessage(draw) {
+            super.onmessage = (event) => {
+                draw(event);
+                note(JSON.parse(event.data));
+            };
+        }
+    };
 """
 # A page without a push: it fetches the newest view once a second.
 _ASK_EACH_SECOND = """
@@ -55,7 +62,11 @@ _ASK_EACH_SECOND = """
             const body = (await fetch(url, {signal: leave.signal})).body.pipeThrough(new TextDecoderStream());
             const reader = body.getReader();
             let text = "";
-            while (!/data: .*\\n\\n/.test(text)) text += (await reader.read()).value;
+            while (!/data: .*\\n\\n/.test(text)) {
+                const {done, value} = await reader.read();
+                if (done) return;
+                text += value;
+            }
             leave.abort();
             this.onmessage({data: text.match(/data: (.*)\\n\\n/)[1]});
         }
@@ -128,16 +139,19 @@ def measure(browser: "Browser", taps: int, script: str = "") -> tuple[list[Tap],
                 laid.append((laid_ns, reader.read_at_ns, door.watch.shown_at_ns, door.watch.answer_id))
                 time.sleep(SEEN_S)
                 antenna.lift()
-            time.sleep(1.5)
+            time.sleep(LAST_SEEN_S)
+            ended_ns = boot_ns()
             offset_ns, error_ns = _calibrate(page)
             painted_ns = {answer: at_ms * 1e6 + offset_ns for answer, at_ms in page.evaluate("painted") if answer}
         server.stop()
+    if not painted_ns:
+        raise RuntimeError("the page noted no answer")
     return [
         Tap(
             (read_ns - laid_ns) / 1e6,
             (sent_ns - laid_ns) / 1e6,
-            # One that the page never saw was overtaken by a later one.
-            (min(at_ns for later, at_ns in painted_ns.items() if later >= answer) - laid_ns) / 1e6,
+            # One that the page never saw was overtaken by a later one, or lost.
+            (min((at_ns for later, at_ns in painted_ns.items() if later >= answer), default=ended_ns) - laid_ns) / 1e6,
         )
         for laid_ns, read_ns, sent_ns, answer in laid
     ], error_ns / 1e6
@@ -173,7 +187,7 @@ def _chromium() -> "Iterator[Browser]":
 def _page(browser: "Browser", url: str, script: str) -> "Iterator[Page]":
     context = browser.new_context(viewport={"width": 800, "height": 480})
     page = context.new_page()
-    page.add_init_script(_NOTE_PAINTED + script)
+    page.add_init_script(script + _NOTE_PAINTED)
     page.goto(url)
     page.locator("#stale").wait_for(state="hidden")
     yield page
