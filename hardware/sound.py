@@ -41,6 +41,34 @@ def full_volume(_cue: Cue) -> Manner:
     return Manner()
 
 
+@dataclass(frozen=True, slots=True)
+class Sounds:
+    """What a speaker can play, and what is wrong with sounds of one's own, a sentence each."""
+
+    tones: dict[Cue, Recording]
+    voices: dict[str, Recording]
+    faults: tuple[str, ...]
+
+
+def load_sounds(directory: Path | None, voice_directory: Path | None) -> Sounds:
+    """Load Tadaima's tones, over them those of a directory, and the voices; of one's own, what is wrong is left out.
+
+    Raises: OSError, ValueError when one of Tadaima's own cannot be loaded.
+    """
+    tones = {cue: load_recording(SOUNDS / f"{cue}.wav") for cue in Cue}
+    voices: dict[str, Recording] = {}
+    faults: list[str] = []
+    if directory is not None:
+        for cue in Cue:
+            tones.update((cue, own) for own in _loaded(directory / f"{cue}.wav", faults))
+    if voice_directory is not None:
+        paths = sorted(voice_directory.glob("*.wav"))
+        if not paths:
+            faults.append(f"{voice_directory}: no .wav file in it")
+        voices = {path.stem: voice for path in paths for voice in _loaded(path, faults)}
+    return Sounds(tones, voices, tuple(faults))
+
+
 class SoundSignal:
     """Plays a cue's tone on an ALSA device, and then what a voice has to say to it.
 
@@ -59,14 +87,12 @@ class SoundSignal:
     ) -> None:
         """Set up without touching the device."""
         self.name = name
-        self.faults: tuple[str, ...] = ()
-        """What was wrong with sounds of one's own when they were loaded last, a sentence each."""
         self._directory = directory
         self._voice_directory = voice_directory
         self._device = device
         self._manner = manner
-        self._tones: dict[Cue, Recording] = {}
-        self._voices: dict[str, Recording] = {}
+        self._sounds: Sounds | None = None
+        self._told: tuple[str, ...] = ()
         self._running: subprocess.Popen[bytes] | None = None
 
     def open(self) -> None:
@@ -79,42 +105,34 @@ class SoundSignal:
         if shutil.which("aplay") is None:
             raise DriverMissing("aplay", "apt install alsa-utils")
         try:
-            tones = {cue: load_recording(SOUNDS / f"{cue}.wav") for cue in Cue}
+            sounds = load_sounds(self._directory, self._voice_directory)
         except (OSError, ValueError) as error:
             raise SignalLost(self.name, f"sound file: {error}") from error
-        faults: list[str] = []
-        if self._directory is not None:
-            for cue in Cue:
-                tones.update((cue, own) for own in _loaded(self._directory / f"{cue}.wav", faults))
-        if self._voice_directory is not None:
-            paths = sorted(self._voice_directory.glob("*.wav"))
-            if not paths:
-                faults.append(f"{self._voice_directory}: no .wav file in it")
-            self._voices = {path.stem: voice for path in paths for voice in _loaded(path, faults)}
-        self._probe(tones[Cue.AGAIN].wav(0.0))
-        if faults and tuple(faults) != self.faults:
-            log.warning("sounds of one's own left out signal=%s reasons=%r", self.name, faults)
-        self.faults = tuple(faults)
-        self._tones = tones
+        self._probe(sounds.tones[Cue.AGAIN].wav(0.0))
+        if sounds.faults and sounds.faults != self._told:
+            log.warning("sounds of one's own left out signal=%s reasons=%r", self.name, sounds.faults)
+        self._told = sounds.faults
+        self._sounds = sounds
 
     def play(self, cue: Cue) -> None:
         """Start the sound and cut a running one short. Raises: SignalLost when not open or the last sound failed."""
-        if not self._tones:
+        if self._sounds is None:
             raise SignalLost(self.name, "not open")
         failed = self._silence()
         if failed:
             raise SignalLost(self.name, "aplay failed")
         manner = self._manner(cue)
-        spoken = [self._voices[voice] for voice in manner.voices if voice in self._voices][:1]
+        voices = self._sounds.voices
+        spoken = [voices[voice] for voice in manner.voices if voice in voices][:1]
         try:
-            self._running = self._aplay([sound.wav(manner.volume) for sound in (self._tones[cue], *spoken)])
+            self._running = self._aplay([sound.wav(manner.volume) for sound in (self._sounds.tones[cue], *spoken)])
         except OSError as error:
             raise SignalLost(self.name, str(error)) from error
 
     def close(self) -> None:
         """Silence and let go of the device. Idempotent; never raises."""
         self._silence()
-        self._tones, self._voices = {}, {}
+        self._sounds = None
 
     def _probe(self, silence: bytes) -> None:
         """Play it to the end. Raises: SignalLost."""

@@ -10,6 +10,7 @@ import requests
 
 from attendance.clock import Clock, ClockState
 from kiosk.config import KioskSettings
+from kiosk.doctor.answers import check_answers, check_asking
 from kiosk.doctor.finding import Finding
 from kiosk.doctor.readers import check_readers
 from kiosk.errors import CacheError, JournalError, NotEnrolled
@@ -32,7 +33,13 @@ def examine(settings: KioskSettings, clock: Clock) -> Iterator[Finding]:
     if stranger is not None:
         yield stranger
         return
-    checks: tuple[Callable[[KioskSettings], Iterator[Finding]], ...] = (_data_dir, _disk, _journal, check_readers)
+    checks: tuple[Callable[[KioskSettings], Iterator[Finding]], ...] = (
+        _data_dir,
+        _disk,
+        _journal,
+        check_readers,
+        check_answers,
+    )
     for check in checks:
         yield from check(settings)
     identity = _load_identity(settings)
@@ -125,13 +132,14 @@ def _cache(settings: KioskSettings, clock: Clock) -> Iterator[Finding]:
     try:
         cache = RosterCache.open(settings.cache_path, busy_timeout_s=settings.journal.busy_timeout_s, read_only=True)
         try:
-            missing, contact = not cache.versions()[0], cache.contact()
+            missing, contact, policy = not cache.versions()[0], cache.contact(), cache.policy()
         finally:
             cache.close()
     except CacheError as error:
         yield Finding("roster_broken", wrong=True, values={"reason": error.reason})
     else:
         yield Finding("roster_missing" if missing else "roster", missing)
+        yield from check_asking(settings, policy)
     state = clock.read().state
     if state in (ClockState.NTP, ClockState.RTC):
         yield Finding(f"clock_{state}")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hardware.errors import DriverMissing, SignalLost
 from hardware.recording import LONGEST_S, Recording
 from hardware.signal import Cue
-from hardware.sound import SOUNDS, Manner, SoundSignal
+from hardware.sound import SOUNDS, Manner, SoundSignal, load_sounds
 from hardware.tones import RATE_HZ, render, score, to_wav, write_all
 
 
@@ -196,7 +196,8 @@ def test_own_sounds_that_are_wrong_or_missing_make_way_for_those_of_tadaima_and_
     for _ in range(3):
         play(signal, Cue.IN)
         play(signal, Cue.ASK)
-    assert [fault.split(":")[0] for fault in signal.faults] == ["in.wav", "ask.wav", str(tmp_path / "none")]
+    faults = load_sounds(tmp_path, tmp_path / "none").faults
+    assert [fault.split(":")[0] for fault in faults] == ["in.wav", "ask.wav", str(tmp_path / "none")]
     assert caplog.text.count("left out") == 1
 
 

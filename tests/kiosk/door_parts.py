@@ -126,6 +126,7 @@ def door_rig(
     presence_part: PresencePart | None = None,
     busy_timeout_s: float = 5.0,
     synced: bool = True,
+    can_ask: bool = True,
 ) -> Iterator[Rig]:
     clock = clock or ManualClock(AFTERNOON)
     journal = open_journal(folder / "journal.db", clock, boot=boot, busy_timeout_s=busy_timeout_s)
@@ -134,7 +135,7 @@ def door_rig(
         cache.store_state(state(policy=policy, presence_part=presence_part))
     shown = Shown()
     names = NameBook(cache, folder / "names.key")
-    door = Door(journal=journal, cache=cache, clock=clock, uid_key=UID_KEY, names=names, display=shown)
+    door = Door(journal=journal, cache=cache, clock=clock, uid_key=UID_KEY, names=names, display=shown, can_ask=can_ask)
     try:
         yield Rig(folder, clock, journal, cache, shown, door)
     finally:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -97,6 +99,16 @@ def test_with_other_kiosks_and_no_contact_auto_becomes_ask() -> None:
         assert decided(CAME, by=rules(alone_s=alone_s, kiosks_at_site=2, contact_lost_s=300)) == outcome
     assert decided(CAME, by=rules(alone_s=None, kiosks_at_site=1)) == Record(CHILD, Direction.EXIT)
     assert decided(CAME, by=rules(alone_s=None, kiosks_at_site=2, way=WayMode.EXIT)) == Record(CHILD, Direction.EXIT)
+
+
+def test_where_no_child_can_be_asked_staff_are_called() -> None:
+    asks = rules(way=WayMode.ASK)
+    assert decided(by=replace(asks, can_ask=False)) == Refuse(Reason.NO_SCREEN, CHILD)
+    assert decided(CAME, by=replace(rules(alone_s=None, kiosks_at_site=2), can_ask=False)) == Refuse(
+        Reason.NO_SCREEN, CHILD
+    )
+    assert decided(by=replace(rules(), can_ask=False)) == Record(CHILD, Direction.ENTRY)
+    assert isinstance(decided(record(ago_s=1), by=replace(asks, can_ask=False)), Repeat)
 
 
 def test_after_a_power_cut_without_a_clock_a_child_who_was_in_is_asked() -> None:

@@ -222,6 +222,12 @@ def test_a_child_who_was_asked_is_recorded_as_chosen_once(tmp_path: Path) -> Non
         assert rig.door.undo(chosen.id).kind is AnswerKind.UNDONE
 
 
+def test_at_a_door_without_a_screen_a_child_who_would_be_asked_is_sent_to_staff(tmp_path: Path) -> None:
+    with door_rig(tmp_path, policy=Policy(way=WayMode.ASK), can_ask=False) as rig:
+        answer = rig.tap()
+        assert (answer.kind, answer.mark, moves(rig)) == (AnswerKind.STAFF, RED_CAT, [])
+
+
 def test_a_question_nobody_answered_cannot_be_answered_by_the_next_child(tmp_path: Path) -> None:
     with door_rig(tmp_path, policy=Policy(way=WayMode.ASK)) as rig:
         asked = rig.tap()
