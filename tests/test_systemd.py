@@ -10,6 +10,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 UNITS = sorted((ROOT / "systemd").glob("*.service"))
+TIMERS = sorted((ROOT / "systemd").glob("*.timer"))
+OF_OTHERS = {"litestream"}
+"""Commands that a package of others brings into the same environment."""
 THRESHOLD = 20  # tenths of systemd's exposure level; a service without hardening has 96
 
 
@@ -54,4 +57,17 @@ def test_a_unit_starts_a_command_that_is_installed(unit: Path) -> None:
     command = re.search(r"^ExecStart=/opt/tadaima/current/bin/(\S+)", unit.read_text(), re.MULTILINE)
 
     assert command is not None
-    assert command[1] in scripts
+    assert command[1] in {*scripts, *OF_OTHERS}
+
+
+@pytest.mark.parametrize("timer", TIMERS, ids=lambda timer: timer.name)
+def test_systemd_has_nothing_to_say_against_a_timer(timer: Path, tmp_path: Path) -> None:
+    assert timer.with_suffix(".service") in UNITS
+    service = tmp_path / timer.with_suffix(".service").name
+    service.write_text("[Service]\nExecStart=/bin/true\n")
+    copy = tmp_path / timer.name
+    copy.write_text(timer.read_text())
+
+    said = subprocess.run(["systemd-analyze", "verify", copy], capture_output=True, text=True, check=False)
+
+    assert (said.returncode, said.stdout + said.stderr) == (0, "")

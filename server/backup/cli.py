@@ -61,15 +61,18 @@ def check(settings: ServerSettings, file: Path, private: Path) -> None:
 
 @click.command("restore")
 @click.argument("file", type=_FILE)
-@click.option("--key", "private", type=_FILE, required=True, help="The private key.")
+@click.option("--key", "private", type=_FILE, help="The private key; not for a bare database.")
 @click.option("--replace", is_flag=True, help="Put what is there now into a folder beside.")
 @pass_settings
-def restore_(settings: ServerSettings, file: Path, private: Path, *, replace: bool) -> None:
-    """Put the backup FILE into data_dir. Stop the server and the dispatcher first, and start them afterwards."""
+def restore_(settings: ServerSettings, file: Path, private: Path | None, *, replace: bool) -> None:
+    """Put the backup FILE, or a database as litestream restores it, into data_dir.
+
+    Stop the server and the dispatcher first, and start them afterwards.
+    """
     if settings.database_url:
         raise BackupRefused("database_url is set: this command restores the SQLite file in data_dir (docs/backup.md)")
-    manifest = restore(file, private, Path(settings.data_dir), replace=replace, now_ms=SystemClock().read().wall_ms)
-    click.echo(catalogues()[settings.languages[0]].text("cli.restore.done", made=_text(manifest.made_at_ms)))
+    made_at_ms = restore(file, private, Path(settings.data_dir), replace=replace, now_ms=SystemClock().read().wall_ms)
+    click.echo(catalogues()[settings.languages[0]].text("cli.restore.done", made=_text(made_at_ms)))
 
 
 def _text(at_ms: int) -> str:

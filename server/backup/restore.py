@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ from server.errors import BackupRefused
 from server.store.engine import Store, sqlite_url, using_store
 from server.store.tables import delivery
 
+_SQLITE = b"SQLite format 3\0"
 _COMPANIONS = ("", "-wal", "-shm")
 
 
@@ -40,29 +42,31 @@ def make_key(path: Path) -> str:
     return str(identity.to_public())
 
 
-def restore(backup: Path, key: Path, data_dir: Path, *, replace: bool, now_ms: int) -> Manifest:
-    """Put a backup's database and secrets into a data folder; what was there goes into a folder beside, with `replace`.
+def restore(source: Path, key: Path | None, data_dir: Path, *, replace: bool, now_ms: int) -> int:
+    """Put a backup, or a bare database that a replica gave, into a data folder; return when its state was.
 
-    The server must not run. Raises: BackupRefused, and then nothing has changed.
+    What was there goes into a folder beside, with `replace`. The server must not run.
+    Raises: BackupRefused, StoreError, and then nothing has changed.
     """
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=data_dir, prefix=".restore-") as scratch:
-            manifest = open_backup(backup, key, Path(scratch))
-            there = [path for path in _own_files(data_dir) if path.exists()]
+            parts = Path(scratch) / "parts"
+            made_at_ms = _open(source, key, Path(scratch))
+            names = [name for name in (SECRETS, DATABASE) if (parts / name).exists()]
+            there = [path for path in _own_files(data_dir, names) if path.exists()]
             if there and not replace:
                 raise BackupRefused(f"{there[0]} is there already; --replace keeps it in a folder beside and goes on")
             if (data_dir / DATABASE).exists():
                 _refuse_while_open(data_dir / DATABASE)
-            with using_store(sqlite_url(Path(scratch) / "parts" / DATABASE)) as store:
+            with using_store(sqlite_url(parts / DATABASE)) as store:
                 forget_queued(store, now_ms)
             _set_aside(there, data_dir, now_ms)
-            for name in (SECRETS, DATABASE):  # the database last: without it the server does not start
-                if (Path(scratch) / "parts" / name).exists():
-                    (Path(scratch) / "parts" / name).replace(data_dir / name)
+            for name in names:  # the database last: without it the server does not start
+                (parts / name).replace(data_dir / name)
     except OSError as error:
         raise BackupRefused(f"{error.filename or data_dir}: cannot be restored ({error.strerror})") from error
-    return manifest
+    return made_at_ms
 
 
 def open_backup(backup: Path, key: Path, scratch: Path) -> Manifest:
@@ -78,6 +82,24 @@ def open_backup(backup: Path, key: Path, scratch: Path) -> Manifest:
     return manifest
 
 
+def _open(source: Path, key: Path | None, scratch: Path) -> int:
+    if not _is_bare(source):
+        if key is None:
+            raise BackupRefused(f"{source} is encrypted: --key FILE names the private key")
+        return open_backup(source, key, scratch).made_at_ms
+    (scratch / "parts").mkdir()
+    to = scratch / "parts" / DATABASE
+    shutil.copyfile(source, to)
+    to.chmod(0o600)
+    check_database(to)
+    return round(source.stat().st_mtime * 1000)
+
+
+def _is_bare(source: Path) -> bool:
+    with source.open("rb") as file:
+        return file.read(len(_SQLITE)) == _SQLITE
+
+
 def _identity(key: Path) -> pyrage.x25519.Identity:
     try:
         lines = [line.strip() for line in key.read_text(encoding="utf-8").splitlines()]
@@ -86,8 +108,9 @@ def _identity(key: Path) -> pyrage.x25519.Identity:
         raise BackupRefused(f"{key} is not a private key as tadaima-server backup key writes it") from error
 
 
-def _own_files(data_dir: Path) -> list[Path]:
-    return [*(data_dir / f"{DATABASE}{companion}" for companion in _COMPANIONS), data_dir / SECRETS]
+def _own_files(data_dir: Path, names: Sequence[str]) -> list[Path]:
+    files = [data_dir / f"{DATABASE}{companion}" for companion in _COMPANIONS]
+    return [*files, data_dir / SECRETS] if SECRETS in names else files
 
 
 def _refuse_while_open(database: Path) -> None:

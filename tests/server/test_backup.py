@@ -43,7 +43,7 @@ class Place:
         url = sqlite_url(self.data / "tadaima.db")
         return make_backup(url, self.data, self.folder, recipients=[self.public], keep=keep, now_ms=now_ms).path
 
-    def restore(self, backup: Path, *, replace: bool = False) -> Manifest:
+    def restore(self, backup: Path, *, replace: bool = False) -> int:
         return restore(backup, self.key, self.data, replace=replace, now_ms=NOON_MS)
 
     def lose(self) -> None:
