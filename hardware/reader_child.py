@@ -5,8 +5,10 @@ only this process with it; one that hangs is ended, and the log says where it hu
 """
 
 import faulthandler
+import math
 import os
 import resource
+import select
 import threading
 import time
 from collections.abc import Callable
@@ -22,18 +24,24 @@ ALIVE_S = 0.5
 """How often the loop says that it goes round."""
 CLOSING_S = 0.8
 """After the door let go, the driver may take so long to close."""
-MEMORY_BYTES = 768 * 1024 * 1024
-"""Of data. A camera of 1920 x 1080 needs a third of it; what grows beyond this leaks."""
+GROWTH_BYTES = 256 * 1024 * 1024
+"""How much memory a driver may take after it has opened. A camera was seen to take a fifth of it; more is a leak."""
 OOM_SCORE = 500
 """When the machine's memory is used up, this process goes and the door stays: a reader can be opened again."""
 
 
-def confine(memory_bytes: int = MEMORY_BYTES) -> None:
-    """Bound what this process may use, for good; a crash leaves no picture of the doorway on the disk."""
+def confine() -> None:
+    """A crash leaves no picture of the doorway on the disk, and when memory runs out this process goes first."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
-    with suppress(OSError):  # no /proc, or a container that forbids it
+    with suppress(OSError):  # a container may forbid it
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
+
+
+def bound_memory() -> None:
+    """Let this process grow by `GROWTH_BYTES` and no more; what libraries reserve at first depends on the machine."""
+    data_pages = int(Path("/proc/self/statm").read_text().split()[5])
+    most_bytes = data_pages * resource.getpagesize() + GROWTH_BYTES
+    resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, most_bytes))
 
 
 class DoorLine:
@@ -42,11 +50,14 @@ class DoorLine:
     def __init__(self) -> None:
         """Take standard output for messages alone: whatever else is printed goes to standard error from now on."""
         self._out = os.dup(1)
+        os.set_blocking(self._out, False)
+        self._room = select.poll()
+        self._room.register(self._out, select.POLLOUT)
         os.dup2(2, 1)
         faulthandler.enable()  # a crash says on standard error where it happened
         self._silence_s: float | None = None
         self._let_go = False
-        self._said_at_s = 0.0
+        self._alive_at_s = -math.inf
 
     def read_setup(self) -> bytes:
         """The first line the door sends; nothing when it let go at once."""
@@ -68,23 +79,30 @@ class DoorLine:
         threading.Thread(target=wait, name="door-line", daemon=True).start()
 
     def watch(self, silence_s: float | None) -> None:
-        """From now on end this process, and say where it hung, when it has sent nothing for so long."""
+        """From now on end this process, and say where it hung, when `alive` is not called for so long."""
         self._silence_s = silence_s
         self._wind_watchdog()
 
     def alive(self) -> None:
-        """Say that the driver's loop went round, if nothing was said lately."""
-        if time.monotonic() - self._said_at_s >= ALIVE_S:
+        """Say that the driver's loop went round, if it was not said lately."""
+        if time.monotonic() - self._alive_at_s >= ALIVE_S:
+            self._alive_at_s = time.monotonic()
             self.send(Alive())
+            self._wind_watchdog()
 
     def send(self, message: Message) -> None:
-        """Tell the door; waits while it is busy. Raises: BrokenPipeError when it is no more."""
-        if not self._let_go:  # a door that is behind is waited for: that is no hang
-            faulthandler.cancel_dump_traceback_later()
+        """Tell the door; waits while it is behind. Raises: BrokenPipeError when it is no more."""
         line = memoryview(encode(message))
         while line:
-            line = line[os.write(self._out, line) :]
-        self._said_at_s = time.monotonic()
+            try:
+                line = line[os.write(self._out, line) :]
+            except BlockingIOError:
+                self._wait_for_door()
+
+    def _wait_for_door(self) -> None:
+        if not self._let_go:  # the driver does not hang, it is kept waiting
+            faulthandler.cancel_dump_traceback_later()
+        self._room.poll()
         self._wind_watchdog()
 
     def _wind_watchdog(self) -> None:
@@ -108,6 +126,7 @@ def serve(driver: CardReader, door: DoorLine, silence_s: float | None) -> None:
 def _what_came_of(driver: CardReader, door: DoorLine, silence_s: float | None) -> Message:
     try:
         driver.open()
+        bound_memory()
         door.send(Opened(silence_s))
         door.watch(silence_s)
         for raw in driver.reads():

@@ -15,8 +15,6 @@ from hardware.errors import DriverMissing, ReaderLost
 from hardware.reader import Medium, RawRead, boot_ns
 from hardware.reader_child import DoorLine, confine, serve
 
-MEMORY_BYTES = 256 * 1024 * 1024
-
 
 class Setup(msgspec.Struct):
     opening: list[str] = []
@@ -106,7 +104,7 @@ DEEDS: dict[str, Callable[[], object]] = {
 
 def main() -> None:
     door = DoorLine()
-    confine(MEMORY_BYTES)
+    confine()
     setup = msgspec.json.decode(door.read_setup(), type=Setup)
     serve(Hostile(setup, door), door, setup.silence_s)
 
