@@ -59,7 +59,8 @@ def to_jpeg(frame: Frame) -> bytes | None:
 
 def module_px(corners: Corners, modules: int) -> float:
     """How many pixels a module of a code has along its shortest side: a tilted card is as hard to read as a far one."""
-    return min(math.dist(one, other) for one, other in zip(corners, (*corners[1:], corners[0]), strict=True)) / modules
+    around = _four(corners)
+    return min(math.dist(one, other) for one, other in zip(around, (*around[1:], around[0]), strict=True)) / modules
 
 
 def measure(grey: Grey) -> Measures:
@@ -78,7 +79,7 @@ def measure_code(grey: Grey, corners: Corners, modules: int) -> Measures:
 
     side = modules * MODULE_PX
     flat = np.array([(0, 0), (side, 0), (side, side), (0, side)], dtype=np.float32)
-    transform = cv2.getPerspectiveTransform(np.array(corners[:4], dtype=np.float32), flat)
+    transform = cv2.getPerspectiveTransform(np.array(_four(corners), dtype=np.float32), flat)
     return measure(np.asarray(cv2.warpPerspective(grey, transform, (side, side)), dtype=np.uint8))
 
 
@@ -86,3 +87,11 @@ def cut(grey: Grey, box: Box) -> Grey:
     """The part of a picture within a box."""
     left, top, right, bottom = box
     return grey[max(0, top) : bottom, max(0, left) : right]
+
+
+def _four(corners: Corners) -> Corners:
+    """The corners, or those of the upright box around them: zbar gives some codes three or five."""
+    if len(corners) == 4:
+        return corners
+    xs, ys = zip(*corners, strict=True)
+    return (min(xs), min(ys)), (max(xs), min(ys)), (max(xs), max(ys)), (min(xs), max(ys))

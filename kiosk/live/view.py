@@ -6,7 +6,7 @@ import msgspec
 
 from attendance.catalogue import Catalogue
 from attendance.clock import JST, ClockReading, from_ms
-from kiosk.doctor.finding import Finding
+from attendance.finding import Finding
 from kiosk.doctor.readers import explain
 from kiosk.live.look import CardLook, Look
 from kiosk.live.standing import Standing
