@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from attendance.finding import Finding
 from attendance.policy import Policy, WayMode
 from hardware.signal import Cue
 from hardware.sound import load_sounds
 from kiosk.config import KioskSettings, SignalKind, SignalSettings
-from kiosk.doctor.finding import Finding
 from kiosk.greetings import Greeting
 
 

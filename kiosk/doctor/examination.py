@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 import requests
 
 from attendance.clock import Clock, ClockState
+from attendance.finding import Finding
 from kiosk.config import KioskSettings
 from kiosk.doctor.answers import check_answers, check_asking
-from kiosk.doctor.finding import Finding
 from kiosk.doctor.readers import check_readers
 from kiosk.errors import CacheError, JournalError, NotEnrolled
 from kiosk.identity import Identity, load_identity, load_key

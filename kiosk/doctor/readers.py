@@ -7,11 +7,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from attendance.finding import Finding
 from hardware.capture import Kind, kind_of
 from hardware.errors import HardwareError
 from kiosk.config import KioskSettings, ReaderKind, ReaderSettings
 from kiosk.devices import make_reader
-from kiosk.doctor.finding import Finding
 from kiosk.only_one import door_lock
 
 LOADED_MODULES = Path("/proc/modules")

@@ -1,4 +1,4 @@
-"""One thing the doctor looked at, and how it is said."""
+"""One thing that a doctor, of the kiosk or of the server, looked at, and how it is said."""
 
 from dataclasses import dataclass, field
 
