@@ -31,7 +31,7 @@ class StaffDoor(Protocol):
         ...
 
     def children(self) -> Sequence[ChildNow]:
-        """Return every child of the roster as it is now. Raises: CacheError."""
+        """Return every child of the roster as it is now. Raises: CacheError, JournalError."""
         ...
 
     def enter_by_staff(self, child: str, direction: Direction) -> Answer | None:
@@ -123,8 +123,8 @@ class StaffDesk:
         log.info("staff panel locked")
 
     def children(self, token: str) -> Sequence[ChildNow] | Refusal:
-        """Return every child of the roster as it is now. Raises: CacheError."""
-        return self._door.children() if self.stay(token, touched=True) else Refusal.LOCKED
+        """Return every child of the roster as it is now. Raises: CacheError, JournalError."""
+        return self._door.children() if self.stay(token, touched=False) else Refusal.LOCKED
 
     def enter(self, token: str, child: str, direction: Direction) -> Answer | Refusal:
         """Record a child's movement, which is shown like any other."""

@@ -7,6 +7,7 @@ from attendance.clock import JST, ManualClock
 from attendance.records import Direction
 from attendance.roster import Animal, Colour, DisplayName, Mark
 from kiosk.answer import Answer, AnswerKind, DoorStatus
+from kiosk.by_staff import StaffDesk, StaffDoor
 from kiosk.catalogues import catalogues
 from kiosk.screen import Screen
 
@@ -39,8 +40,9 @@ def door_status(
     connected: bool = True,
     readers_down: tuple[str, ...] = (),
     broken: bool = False,
+    by_staff: bool = False,
 ) -> DoorStatus:
-    return DoorStatus(present, unsent, connected, readers_down, broken)
+    return DoorStatus(present, unsent, connected, readers_down, broken, by_staff)
 
 
 class RememberedPresses:
@@ -64,5 +66,8 @@ def screen(
     clock: ManualClock | None = None,
     *,
     language: Language = Language.JA_EASY,
+    staff: StaffDoor | None = None,
 ) -> Screen:
-    return Screen(presses or RememberedPresses(), catalogues(), clock or ManualClock(AFTERNOON), language=language)
+    clock = clock or ManualClock(AFTERNOON)
+    desk = None if staff is None else StaffDesk(staff, clock)
+    return Screen(presses or RememberedPresses(), catalogues(), clock, language=language, staff=desk)

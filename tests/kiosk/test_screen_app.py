@@ -57,7 +57,7 @@ def test_the_page_holds_no_script_and_no_style_of_its_own(client: FlaskClient) -
     page = client.get("/", base_url=HOME).text
     assert "<style" not in page
     assert "style=" not in page
-    assert page.count("<script") == page.count('<script src="/static/screen.js" defer></script>') == 1
+    assert page.count("<script") == page.count('<script type="module" src="/static/') == 2
 
 
 def test_every_colour_of_a_mark_has_its_rule(client: FlaskClient) -> None:

@@ -1,13 +1,11 @@
 // Draws the views that the door process sends, goes grey without them or when told to, and sends presses back. Decides nothing.
-"use strict";
-
 const SILENCE_MS = 2500; // the door speaks every second
 const REOPEN_MS = 1500;
 const STEADY_MS = 400; // a finger meant for the button of the answer before does not press the next one's
 
 const body = document.body;
-const process = body.dataset.process;
-const byId = (id) => document.getElementById(id);
+export const process = body.dataset.process;
+export const byId = (id) => document.getElementById(id);
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 let view = null;
@@ -17,6 +15,7 @@ let source = null;
 let steadyAt = 0;
 let touched = null; // the answer that was shown when the finger came down
 let refusedUntil = 0;
+let covered = false;
 
 function hear(event) {
   const heard = JSON.parse(event.data);
@@ -41,17 +40,30 @@ function watch() {
   const silent = now - heardAt > SILENCE_MS;
   const lost = silent || view?.silent || now < refusedUntil;
   byId("stale").hidden = !lost;
-  byId("page").inert = lost;
+  byId("page").inert = lost || covered;
+  byId("panel").inert = lost;
   if (silent && now - openedAt > REOPEN_MS) open();
 }
 
-function say(id, text) {
+// Takes the page out of reach while the panel lies over it.
+export function cover(whether) {
+  covered = whether;
+  watch();
+}
+
+// Never silence: the grey page says whom to call.
+export function refuse() {
+  refusedUntil = performance.now() + 4000;
+  watch();
+}
+
+export function say(id, text) {
   const element = byId(id);
   if (element.textContent !== text) element.textContent = text;
   element.hidden = !text;
 }
 
-function icon(name) {
+export function icon(name) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
   use.setAttribute("href", `#${name}`);
@@ -60,7 +72,7 @@ function icon(name) {
   return svg;
 }
 
-function paint(tile, mark) {
+export function paint(tile, mark) {
   tile.textContent = mark.emoji;
   tile.dataset.colour = mark.colour;
   tile.setAttribute("role", "img");
@@ -80,6 +92,7 @@ function draw(next) {
   if (fresh && before && (before.undo_ms || before.kind === "ask")) steadyAt = performance.now() + STEADY_MS;
   drawList("recent", next.recent, before?.recent, passed);
   drawList("signs", next.signs, before?.signs, sign);
+  document.dispatchEvent(new CustomEvent("view", { detail: { next, fresh } }));
 }
 
 function drawFigure(next) {
@@ -89,7 +102,7 @@ function drawFigure(next) {
   figure.querySelector(".badge use").setAttribute("href", `#badge-${next.kind}`);
   byId("mark").hidden = next.mark === null;
   if (next.mark) paint(byId("mark"), next.mark);
-  for (const button of document.querySelectorAll("button")) button.disabled = false;
+  for (const button of document.querySelectorAll("#undo, #strip-undo, #choices button")) button.disabled = false;
 }
 
 // What is too wide is set smaller; then a name of many lines, and then all words, until nothing is cut off and no word is broken.
@@ -145,8 +158,7 @@ async function press(button, path) {
     if (!answer.ok) throw new Error(answer.status);
   } catch {
     button.disabled = false;
-    refusedUntil = performance.now() + 4000; // never silence: the grey page says whom to call
-    watch();
+    refuse();
   }
 }
 
@@ -154,7 +166,7 @@ function shownNow() {
   return view && performance.now() >= steadyAt ? view.answer : null;
 }
 
-function pressable(button, path) {
+export function pressable(button, path) {
   button.addEventListener("pointerdown", () => { touched = shownNow(); });
   button.addEventListener("click", (event) => {
     const byKeyboard = event.detail === 0;
@@ -165,9 +177,22 @@ function pressable(button, path) {
 }
 
 pressable(byId("undo"), (answer) => `/undo/${answer}`);
-for (const button of document.querySelectorAll(".choice")) {
+for (const button of document.querySelectorAll("#choices button")) {
   pressable(button, (answer) => `/choose/${answer}/${button.dataset.direction}`);
 }
+
+// A scanner that types ends with Enter: after characters, no key presses a button. Nor does one that is held down.
+let typed = false;
+addEventListener("keydown", (event) => {
+  const presses = event.key === "Enter" || event.key === " ";
+  if (presses && (typed || event.repeat)) {
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }
+  if (presses || ["Tab", "Escape"].includes(event.key)) typed = typed && event.key === " ";
+  else if (event.key.length === 1) typed = true;
+}, true);
+
 addEventListener("resize", fit);
 setInterval(watch, 250);
 open();
