@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from attendance.cards import looks_like_card
+from bench import nfc
 from bench.figure import Row, measured
 from bench.photographs import load_photographs
 from hardware.frame_source import Frame
@@ -43,6 +44,7 @@ def run(*, quick: bool) -> list[Row]:
     wrong["hostile"] += _count_accepted(hostile)
     rows.append(measured(f"wrong tokens accepted, {hostile} hostile or empty frames", wrong["hostile"], "", bar=0))
     rows.append(measured("wrong tokens accepted, all other frames", wrong["frames"], "", bar=0))
+    rows += nfc.rows(3 if quick else 60)
     return rows
 
 

@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
-from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Self
 
@@ -86,9 +85,21 @@ def measure(taps: int, kinds: Sequence[type[NfcReader]]) -> list[int]:
 
 
 def count_wrong(came: Sequence[str], recorded: Sequence[str]) -> int:
-    """How many entries must be added, taken out or replaced to make the one sequence of the other."""
-    steps = SequenceMatcher(None, came, recorded, autojunk=False).get_opcodes()
-    return sum(max(end - begin, last - first) for step, begin, end, first, last in steps if step != "equal")
+    """The fewest entries to add and take out to make the one sequence of the other: what was lost and doubled.
+
+    Source: Myers 1986, the greedy O(ND) difference.
+    """
+    furthest = {1: 0}
+    for wrong in range(len(came) + len(recorded)):
+        for diagonal in range(-wrong, wrong + 1, 2):
+            down = diagonal == -wrong or (diagonal < wrong and furthest[diagonal - 1] < furthest[diagonal + 1])
+            at = furthest[diagonal + 1] if down else furthest[diagonal - 1] + 1
+            while at < len(came) and at - diagonal < len(recorded) and came[at] == recorded[at - diagonal]:
+                at += 1
+            furthest[diagonal] = at
+            if at >= len(came) and at - diagonal >= len(recorded):
+                return wrong
+    return len(came) + len(recorded)
 
 
 def schedule(queue: Sequence[int], tokens: Sequence[CardToken], chance: random.Random) -> list[ScheduledTap]:

@@ -41,8 +41,8 @@ def run(*, quick: bool) -> list[Row]:
         *_appends(seconds),
         *_answers(seconds),
         *_queue(taps=400 if quick else 10_000),
-        *painted.rows(*((16, 5) if quick else (300, 30))),
-        *rush.rows(*((120, 60) if quick else (10_000, 60))),
+        *painted.rows(*((12, 4) if quick else (300, 30))),
+        *rush.rows(*((110, 60) if quick else (10_000, 60))),
     ]
 
 
