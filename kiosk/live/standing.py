@@ -11,6 +11,7 @@ from kiosk.roster_cache import RosterCache
 
 START_MAX = 4
 """Characters of a payload that are shown: enough to tell two cards apart, and useless to whoever looks on."""
+SYSTEM_CODE_BYTES = 2
 _NUMBERS = frozenset({Medium.NFC_UID, Medium.FELICA_IDM})
 
 
@@ -73,9 +74,14 @@ class CardBook:
 
 def start_of(raw: RawRead) -> str:
     """Return the first characters of a payload and never the whole: plain ASCII, a dot for everything else."""
-    if not raw.payload:
+    match raw.medium:
+        case Medium.NFC_UID:
+            shown = raw.payload.hex().upper()
+        case Medium.FELICA_IDM:
+            shown = raw.payload[SYSTEM_CODE_BYTES:].hex().upper()  # the system code is the same on every card
+        case _:
+            shown = raw.payload.decode("ascii", "replace")
+    if not shown:
         return ""
-    shown = raw.payload[:START_MAX].hex().upper() if raw.medium in _NUMBERS else raw.payload.decode("ascii", "replace")
-    length = len(raw.payload) * (2 if raw.medium in _NUMBERS else 1)
-    start = shown[: min(START_MAX, length // 2)]
+    start = shown[: min(START_MAX, len(shown) // 2)]
     return "".join(letter if letter.isascii() and letter.isprintable() else "·" for letter in start) + "…"

@@ -62,6 +62,7 @@ def test_only_the_start_of_a_token_and_of_a_number_is_shown() -> None:
     assert start_of(raw(HANAS_TOKEN.text.encode())) == HANAS_TOKEN.text[:4] + "…"
     assert start_of(raw(UID, Medium.NFC_UID)) == "04A1…"
     assert start_of(raw(UID[:2], Medium.NFC_UID)) == "04…"
+    assert start_of(raw(bytes.fromhex("12FC0123456789ABCDEF"), Medium.FELICA_IDM)) == "0123…"
     assert start_of(raw(b"", Medium.NFC_RANDOM_UID)) == ""
 
 
