@@ -4,6 +4,7 @@ Raises sqlite3.Error and OSError as they come; journal and cache turn them into 
 """
 
 import logging
+import os
 import re
 import sqlite3
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from kiosk.private_files import make_private_folder, sync_folder
 from kiosk.schema import Schema
 
 log = logging.getLogger(__name__)
@@ -62,13 +64,16 @@ def open_database(
 
     Raises: Damaged, ForeignFile, sqlite3.Error, OSError. Thread: any, one at a time.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private_folder(path.parent)
     db = _connect(path, "rwc", busy_timeout_s)
     try:
         _check(db)
         _recognise(db, schema)
         _set_pragmas(db, schema, busy_timeout_s)
+        _rewrite_log(db, path)
         _migrate(db, schema)
+        # SQLite does this for its log, but goes on when it fails.
+        sync_folder(path.parent)
     except BaseException as error:
         # Before closing: SQLite removes the log when it closes, and a damaged file is to be kept whole.
         try:
@@ -136,6 +141,24 @@ def _turn_on_wal(db: Database, busy_timeout_s: float) -> str:
             time.sleep(0.005)
 
 
+def _rewrite_log(db: Database, path: Path) -> None:
+    """Write the write-ahead log once more, as it is.
+
+    After a sync that failed Linux takes for clean what never reached the disk: it can be read, and no later sync brings
+    it. A process that begins finds such entries in the log, and what it wrote after them would be lost with them.
+    """
+    db.execute("BEGIN IMMEDIATE")  # nobody else writes to the log meanwhile
+    try:
+        with path.with_name(f"{path.name}-wal").open("r+b") as log:
+            content = log.read()
+            log.seek(0)
+            log.write(content)
+            log.flush()
+            os.fsync(log.fileno())
+    finally:
+        db.rollback()
+
+
 def _recognise(db: Database, schema: Schema) -> None:
     """Return for a file of ours and for an empty one; nothing was written to it so far."""
     application_id, version, tables = _identity(db)
@@ -180,7 +203,7 @@ def _identity(db: Database) -> tuple[int, int, int]:
             db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0],
         )
     finally:
-        db.execute("ROLLBACK")
+        db.rollback()
 
 
 def asides_of(path: Path) -> list[Path]:

@@ -6,8 +6,14 @@ from pathlib import Path
 
 
 def make_private_folder(folder: Path) -> None:
-    """Create a folder, and those above it, for its owner alone; one that exists is left as it is. Raises: OSError."""
+    """Create a folder, and those above it, for its owner alone, durably; one that exists stays as it is.
+
+    Raises: OSError.
+    """
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for each in missing:
+        sync_folder(each.parent)
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -33,7 +39,7 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make what was renamed or removed in a folder durable. Raises: OSError."""
+    """Make what was made, renamed or removed in a folder durable. Raises: OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
