@@ -53,6 +53,12 @@ def test_what_the_child_chose_is_recorded() -> None:
         assert decided(CAME, by=rules(way=WayMode.ASK, chosen=chosen)) == Record(CHILD, chosen)
 
 
+def test_staff_may_overrule_that_who_left_does_not_come_back_alone() -> None:
+    strict = rules(reentry_allowed=False, chosen=Direction.ENTRY)
+    assert decided(CAME, LEFT, by=strict) == Refuse(Reason.REENTRY, CHILD)
+    assert decided(CAME, LEFT, by=replace(strict, by_staff=True)) == Record(CHILD, Direction.ENTRY)
+
+
 def test_a_card_shown_again_within_the_window_is_a_repeat() -> None:
     for way in (WayMode.AUTO, WayMode.ASK):
         assert decided(record(ago_s=59), by=rules(way=way)) == Repeat(CHILD, Direction.ENTRY)

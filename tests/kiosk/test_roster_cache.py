@@ -68,6 +68,12 @@ def test_what_the_server_told_is_found_again(cache: RosterCache) -> None:
     assert cache.versions() == ("r1", "p1")
 
 
+def test_every_child_of_the_roster_is_listed_with_its_mark(cache: RosterCache) -> None:
+    assert cache.marks() == {}
+    cache.store_state(state())
+    assert cache.marks() == {each.child: each.mark for each in HOLDERS}
+
+
 def test_parts_that_are_not_news_stay_as_they_are(cache: RosterCache) -> None:
     cache.store_state(state(presence_part=presence()))
     cache.store_state(StateResponse(policy=Policy(undo_s=3), names_key=NAMES_KEY))
