@@ -13,7 +13,7 @@ from flask import Flask, Response, abort, render_template, request
 
 from attendance.catalogue import Catalogue
 from attendance.clock import Clock
-from kiosk.live.view import PageView, picture_view, reader_view
+from kiosk.live.view import PageView, picture_view, reader_view, trouble_of
 from kiosk.live.watched_reader import WatchedReader
 from kiosk.loopback import LoopbackServer, seal
 
@@ -39,10 +39,11 @@ def create_app(readers: Sequence[WatchedReader], words: Catalogue, clock: Clock)
 
     @app.get("/picture/<int:number>")
     def picture(number: int) -> Response | tuple[str, int]:
-        looker = readers[number].looker if number < len(readers) else None
-        if looker is None:
+        reader = readers[number] if number < len(readers) else None
+        if reader is None or reader.looker is None:
             abort(404)
-        look = looker.look()
+        # The last picture of a camera that is lost would look as if it worked.
+        look = None if trouble_of(reader) else reader.looker.look()
         if look is None or look.number == request.args.get("after", type=int):
             return "", 204
         # In a header, so that outlines and picture can never be of different frames.

@@ -198,6 +198,20 @@ def test_a_camera_tells_how_well_it_sees(known: CardBook, tmp_path: Path) -> Non
     assert read["start"] == "TAEA…"
 
 
+def test_a_camera_that_is_lost_shows_no_picture_any_more_and_is_taken_up_again(known: CardBook, tmp_path: Path) -> None:
+    wanted = still(tmp_path)
+    with watching((wanted,), known) as readers:
+        client = client_of(readers)
+        eventually(lambda: client.get("/picture/0", base_url=HOME).status_code == 200)
+        for path in tmp_path.glob("frame_*.png"):
+            path.unlink()
+        eventually(lambda: readers.each[0].fault is not None)
+        assert client.get("/picture/0", base_url=HOME).status_code == 204
+        assert not state(client)[0]["works"]
+        still(tmp_path)
+        eventually(lambda: client.get("/picture/0", base_url=HOME).status_code == 200)
+
+
 def test_a_foreign_code_in_view_outweighs_the_card_of_a_moment_ago(known: CardBook) -> None:
     readers, client = unstarted(known)
     looker = readers.each[0].looker

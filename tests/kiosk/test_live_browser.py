@@ -150,6 +150,23 @@ def test_the_picture_is_gone_from_the_page_when_the_view_has_ended(
         page.wait_for_function(f"() => ({PAINTED})({GREEN}) === 0")
 
 
+def test_the_picture_of_a_camera_that_is_lost_is_gone_and_the_remedy_is_there(
+    browser: Browser, known: CardBook, tmp_path: Path
+) -> None:
+    with (
+        watching(door(tmp_path, NEAR)[:1], known) as readers,
+        serving(readers) as server,
+        opened(browser, server.url) as page,
+    ):
+        page.wait_for_function(f"() => ({PAINTED})({GREEN}) > 500")
+        for path in tmp_path.glob("frame_*.png"):
+            path.unlink()
+        expect(page.locator(".down .remedy")).to_be_visible()
+        page.wait_for_function(f"() => ({PAINTED})({GREEN}) === 0")
+        still(tmp_path, pose=NEAR)
+        page.wait_for_function(f"() => ({PAINTED})({GREEN}) > 500")
+
+
 def test_a_hostile_card_is_shown_as_what_it_is(browser: Browser, known: CardBook, tmp_path: Path) -> None:
     with (
         watching(door(tmp_path, NEAR), known) as readers,

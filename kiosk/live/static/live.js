@@ -53,6 +53,10 @@ function draw(section, link, reader) {
   say(remedy, reader.remedy);
   remedy.hidden = !reader.remedy;
   if (reader.camera) drawCamera(section, reader.camera);
+  if (!reader.works && section.classList.contains("seen")) {
+    section.classList.remove("seen");
+    wipe(section.querySelector("canvas"));
+  }
   drawReads(section, reader.reads);
 }
 
