@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from attendance.catalogue import Language
-from attendance.clock import ClockReading, ManualClock
+from attendance.clock import ClockReading, ManualClock, now
 from attendance.records import Direction
 from attendance.roster import DisplayName
 from kiosk.answer import AnswerKind
@@ -23,8 +24,15 @@ SIZES: dict[str, ViewportSize] = {
     "1280x800": {"width": 1280, "height": 800},
     "720x1280": {"width": 720, "height": 1280},
 }
-IN_DOCUMENTS = ("800x480", Language.JA)
-"""Whose pictures `docs/screens` holds; CONTRIBUTING says how to renew them."""
+IN_DOCUMENTS = {
+    ("800x480", Language.JA): "",
+    ("800x480", Language.JA_EASY): "-ja_easy",
+    ("1280x800", Language.JA): "-1280x800",
+    ("1280x800", Language.JA_EASY): "-1280x800-ja_easy",
+}
+"""Whose pictures `docs/screens` holds, and how their names end; CONTRIBUTING says how to renew them."""
+PALETTE = 128
+GREETED_AT = (("in_morning", AnswerKind.IN, 9), ("out_day", AnswerKind.OUT, 9), ("out", AnswerKind.OUT, 17))
 LONG_NAMES = [
     DisplayName("神無月 俊之輔", "かんなづき しゅんのすけ"),
     DisplayName("勘解由小路 左衛門三郎", "かでのこうじ さえもんさぶろう"),
@@ -118,20 +126,32 @@ def see(page: Page, kind: str) -> None:
     expect(page.locator("body")).to_have_attribute("data-kind", kind)
 
 
+def shrink(picture: Path) -> None:
+    """Give a picture for the documents few colours, so that its file is small."""
+    with Image.open(picture) as full:
+        few = full.convert("RGB").quantize(PALETTE, dither=Image.Dither.NONE)
+    few.save(picture, optimize=True)
+
+
 @pytest.mark.parametrize("language", list(Language))
 @pytest.mark.parametrize("size", SIZES)
 def test_every_answer_fits_every_screen(
     browser: Browser, screenshots: Path, tmp_path: Path, size: str, language: Language
 ) -> None:
-    shown = screen(language=language)
-    folder = pictures = screenshots if (size, language) == IN_DOCUMENTS else tmp_path
+    clock = ManualClock(AFTERNOON)
+    shown = screen(clock=clock, language=language)
+    ending = IN_DOCUMENTS.get((size, language), "")
+    folder = pictures = screenshots if (size, language) in IN_DOCUMENTS else tmp_path
     badly: dict[str, list[str]] = {}
     with serving(shown) as server, opened(browser, server, size) as page:
 
         def look(name: str) -> None:
             if problems := page.evaluate(BADLY_PLACED):
                 badly[name] = problems
-            page.screenshot(path=folder / f"kiosk-{name}.png")
+            path = folder / f"kiosk-{name}{ending}.png"
+            page.screenshot(path=path)
+            if folder != tmp_path:
+                shrink(path)
 
         shown.status(door_status())
         expect(page.locator("#signs li")).to_have_count(1)
@@ -144,14 +164,20 @@ def test_every_answer_fits_every_screen(
             shown.show(answer(number, kind, undo_s=8 if kind in WITH_UNDO else 0))
             see(page, kind)
             look(kind)
+        for number, (name, kind, hour) in enumerate(GREETED_AT, start=50):
+            clock.step((AFTERNOON.replace(hour=hour) - now(clock)).total_seconds())
+            shown.show(answer(number, kind, undo_s=8))
+            expect(page.locator("#title")).to_have_text(shown.words.text(f"screen.{name}.title"))
+            look(name)
+        clock.step((AFTERNOON - now(clock)).total_seconds())
         for number, mark in enumerate((OWL, FROG, WHALE, CAT), start=100):
             shown.show(answer(number, AnswerKind.IN if number % 2 else AnswerKind.OUT, mark=mark, name=None, undo_s=8))
         expect(page.locator("#recent li")).to_have_count(3)
         look("rush")
         folder = tmp_path
-        for number, (kind, name) in enumerate(product((AnswerKind.IN, AnswerKind.STAFF), LONG_NAMES), start=200):
-            shown.show(answer(number, kind, name=name, undo_s=8 if kind in WITH_UNDO else 0))
-            expect(page.locator("#name")).to_contain_text(name.kana)
+        for number, (kind, long) in enumerate(product((AnswerKind.IN, AnswerKind.STAFF), LONG_NAMES), start=200):
+            shown.show(answer(number, kind, name=long, undo_s=8 if kind in WITH_UNDO else 0))
+            expect(page.locator("#name")).to_contain_text(long.kana)
             look(f"name-{number}")
         server.stop()
         expect(page.locator("#stale")).to_be_visible()
