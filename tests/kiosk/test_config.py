@@ -28,7 +28,7 @@ from kiosk.config import (
     SignalSettings,
     load,
 )
-from kiosk.devices import make_reader, make_signal
+from kiosk.devices import make_driver, make_reader, make_signal
 
 EVENING = datetime(2026, 11, 24, 18, 30, tzinfo=JST)
 DOCUMENT = Path(__file__).parents[2] / "docs" / "kiosk-settings.md"
@@ -186,7 +186,7 @@ def test_the_example_of_the_document_is_valid(tmp_path: Path) -> None:
     ],
 )
 def test_every_kind_of_reader_has_its_driver(kind: ReaderKind, source: str, driver: type) -> None:
-    reader = make_reader(ReaderSettings(name="front", kind=kind, source=source))
+    reader = make_driver(ReaderSettings(name="front", kind=kind, source=source))
     assert type(reader) is driver
     assert reader.name == "front"
 
