@@ -4,6 +4,8 @@ Passed to `NfcReader(connect=antenna.connect)` in place of a reader on USB. A po
 tag or no tag; an exchange takes its time on the air, and `host_s` between the computer and the reader.
 """
 
+import errno
+import os
 import threading
 import time
 from typing import Any
@@ -31,12 +33,21 @@ class SimulatedAntenna:
         self._sense_s = sense_s
         self._host_s = host_s
         self._tag: SoftTag | None = None
+        self._plugged = True
         self._closed = threading.Event()
 
-    def connect(self, path: str) -> "SimulatedAntenna":  # noqa: ARG002 - nfcpy's search takes a path
-        """Open the device, as nfcpy's own search does."""
+    def connect(self, path: str) -> "SimulatedAntenna | None":  # noqa: ARG002 - nfcpy's search takes a path
+        """Open the device, as nfcpy's own search does; None when it is not plugged in."""
         self._closed.clear()
-        return self
+        return self if self._plugged else None
+
+    def unplug(self) -> None:
+        """Pull the plug; whoever drives the device is told so by an OSError."""
+        self._plugged = False
+
+    def plug(self) -> None:
+        """Put the plug back in; the device must be opened again."""
+        self._plugged = True
 
     def lay(self, tag: SoftTag) -> None:
         """Lay a tag on the antenna in place of what lay there."""
@@ -52,7 +63,8 @@ class SimulatedAntenna:
         self._closed.set()
 
     def mute(self) -> None:
-        """Turn the field off."""
+        """Turn the field off. Raises: OSError when unplugged."""
+        self._sleep_until(0.0)
         if self._tag is not None:
             self._tag.reset()
 
@@ -90,7 +102,7 @@ class SimulatedAntenna:
         return None if answer is None else RemoteTarget(target.brty, sensf_res=bytearray(answer[1:]))
 
     def send_cmd_recv_rsp(self, target: Any, data: bytes, timeout: float) -> bytearray:
-        """Exchange one frame with the tag. Raises: nfc.clf.TimeoutError for silence."""
+        """Exchange one frame with the tag. Raises: nfc.clf.TimeoutError for silence, OSError when unplugged."""
         from nfc.clf import TimeoutError as Silence
 
         began_s = time.monotonic()
@@ -119,6 +131,8 @@ class SimulatedAntenna:
 
     def _sleep_until(self, instant_s: float) -> None:
         self._closed.wait(max(0.0, instant_s - time.monotonic()))
+        if not self._plugged:
+            raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
 
 
 def _air_s(frame: bytes, brty: str) -> float:

@@ -1,6 +1,5 @@
 """The nfcpy driver against soft cards: honest ones, phones, cards that come and go oddly, and hostile ones."""
 
-import errno
 import os
 import subprocess
 import sys
@@ -14,60 +13,16 @@ import pytest
 
 from hardware.errors import DriverMissing, ReaderLost
 from hardware.nfc_nfcpy import NfcReader
-from hardware.reader import Medium, RawRead
+from hardware.reader import Medium
+from hardware.simulated_nfc import SimulatedAntenna
 from hardware.soft_card import SoftField
 from hardware.soft_tags import SoftTag, Type2Tag, Type3Tag, Type4Tag, TypeATag, ndef_message
+from tests.hardware.nfc_watch import Watch
 
 UID = bytes.fromhex("04a1b2c3d4e580")
 OTHER_UID = bytes.fromhex("04ffeeddccbb80")
 IDM = bytes.fromhex("012e4c1122334455")
 TOKEN = "TDM1KZ4QMXW2E7R5B3YHN6VA"
-PATIENCE_S = 15.0
-
-
-class Watch:
-    """An open reader over a field of soft cards, and what it has read so far."""
-
-    def __init__(self, reader: NfcReader, field: SoftField) -> None:
-        self.field = field
-        self.raws: list[RawRead] = []
-        self.error: ReaderLost | None = None
-        self._reader = reader
-        self._changed = threading.Condition()
-        self._thread = threading.Thread(target=self._read)
-        reader.open()
-        self._thread.start()
-
-    def _read(self) -> None:
-        try:
-            for raw in self._reader.reads():
-                with self._changed:
-                    self.raws.append(raw)
-                    self._changed.notify()
-        except ReaderLost as error:
-            self.error = error
-
-    def wait_for(self, count: int) -> list[tuple[Medium, bytes]]:
-        """The reads, once there are as many."""
-        with self._changed:
-            assert self._changed.wait_for(lambda: len(self.raws) >= count, PATIENCE_S), f"{len(self.raws)} reads"
-        return self.seen()
-
-    def seen(self) -> list[tuple[Medium, bytes]]:
-        return [(raw.medium, raw.payload) for raw in self.raws]
-
-    def hold(self, *tags: SoftTag, seconds: float = 0.4) -> None:
-        self.field.lay(*tags)
-        time.sleep(seconds)
-
-    def lift(self, seconds: float = 0.9) -> None:
-        self.field.lift()
-        time.sleep(seconds)
-
-    def end(self) -> None:
-        self._reader.close()
-        self._thread.join(PATIENCE_S)
-        assert not self._thread.is_alive()
 
 
 @contextmanager
@@ -335,30 +290,15 @@ def test_noise_on_the_wire_is_no_card_and_stops_nothing() -> None:
 
 
 def test_a_reader_unplugged_while_reading_is_lost_and_can_be_opened_again_once_back() -> None:
-    class Unpluggable:
-        """A device whose plug can be pulled."""
-
-        plugged = True
-
-        def mute(self) -> None:
-            if not self.plugged:
-                raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
-
-        def sense_tta(self, target: object) -> None:
-            self.mute()
-
-        sense_ttf = close = sense_tta
-
-    device = Unpluggable()
-    device.close = lambda: None  # type: ignore[assignment, method-assign, misc]
-    reader = NfcReader("door", "usb:054c:06c3", connect=lambda path: device if device.plugged else None)
+    antenna = SimulatedAntenna(sense_s=0.001)
+    reader = NfcReader("door", "usb:054c:06c3", connect=antenna.connect)
     reader.open()
-    threading.Timer(0.1, lambda: setattr(device, "plugged", False)).start()
+    threading.Timer(0.1, antenna.unplug).start()
     with pytest.raises(ReaderLost, match="No such device"):
         list(reader.reads())
     with pytest.raises(ReaderLost, match="nothing at usb:054c:06c3"):
         reader.open()
-    device.plugged = True
+    antenna.plug()
     reader.open()
     reader.close()
 
