@@ -1,0 +1,37 @@
+"""The power goes after every operation that a disk was asked: what was acknowledged is there, whole and once."""
+
+import msgspec
+import pytest
+
+from bench.journal_writer import Task, Variant
+from bench.power_cuts import Tally, cut, record
+
+TASK = Task(first=0, commits=100, sessions=3, checkpoint_every=12)
+"""Two of these, with the making of the file, nine checkpoints and three openings each."""
+SHORT = Task(first=0, commits=30, checkpoint_every=12)
+
+
+def assert_all_well(tally: Tally, commits: int) -> None:
+    assert (tally.acknowledged, tally.lost, tally.doubled, tally.wrong) == (commits, 0, 0, 0), tally.examples
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_no_power_cut_loses_doubles_or_spoils_what_was_acknowledged(seed: int) -> None:
+    tally = cut(record(TASK), seed=seed)
+    assert tally.cuts > 3 * 7 * TASK.commits
+    assert_all_well(tally, TASK.commits)
+
+
+@pytest.mark.parametrize("variant", [Variant.NOT_SYNCED, Variant.TOO_EARLY])
+def test_a_journal_that_promises_too_early_is_caught(variant: Variant) -> None:
+    tally = cut(record(msgspec.structs.replace(SHORT, variant=variant)), seed=1, every=3)
+    assert tally.acknowledged == SHORT.commits
+    assert tally.lost > 0
+    assert (tally.doubled, tally.wrong) == (0, 0), tally.examples
+
+
+def test_a_card_that_lies_about_syncs_is_caught() -> None:
+    operations = record(SHORT)
+    assert_all_well(cut(operations, seed=1, every=3), SHORT.commits)
+    tally = cut(operations, seed=1, every=3, lies=True)
+    assert tally.lost > 0
