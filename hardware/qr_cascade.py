@@ -5,14 +5,14 @@ turn: within four frames each is tried, and no frame takes longer than its budge
 """
 
 import logging
-import math
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
+from hardware.qr_area import area_of, beside, cut
 from hardware.qr_decode import Code, Engine, Grey, merge, read_with_pyzbar, read_with_zxing
 from hardware.qr_gate import Region
 
@@ -20,6 +20,10 @@ log = logging.getLogger(__name__)
 
 BUDGET_S = 0.060
 """At 15 frames/s one frame lasts 0.067 s."""
+KNOWN_FRAMES = 15
+"""For how many frames a card that was read counts as known."""
+PATIENCE_TURNS = 300
+"""How often a step is refused before it is tried once more, should the machine have been busy when it was measured."""
 SMALLEST_SIDE_PX = 21
 """Fewer pixels than the smallest QR code has modules."""
 LARGEST_ENLARGED_PX = 8_400_000
@@ -35,6 +39,8 @@ class Step:
     prepare: Callable[[Grey], Grey] | None = None
     scale: float = 1.0
     """By how much `prepare` enlarges."""
+    guess: float = 1.0
+    """Its cost before it is measured, as a multiple of the first step's."""
 
     def read(self, grey: Grey, offset: tuple[float, float] = (0.0, 0.0)) -> list[Code]:
         """Codes found, placed in the whole frame of which `grey` is the part at `offset`."""
@@ -78,13 +84,15 @@ def threshold(grey: Grey) -> Grey:
 
 
 FIRST = Step("zxing", read_with_zxing)
-PYZBAR = Step("pyzbar", read_with_pyzbar)
-SHARPEN = Step("sharpen", read_with_zxing, sharpen)
-DOUBLE = Step("double", read_with_zxing, double_and_sharpen, 2.0)
-REST = Step("rest", lambda _: [])
+PYZBAR = Step("pyzbar", read_with_pyzbar, guess=15.0)
+SHARPEN = Step("sharpen", read_with_zxing, sharpen, guess=4.0)
+DOUBLE = Step("double", read_with_zxing, double_and_sharpen, 2.0, guess=20.0)
+REST = Step("rest", lambda _: [], guess=0.0)
 """Keeps the mean cost of an unreadable card well under that of pyzbar on every frame; measured in bench/reading.py."""
 RUNGS = ((SHARPEN,), (DOUBLE, REST, PYZBAR, REST))
 """After the first step a frame tries one step of each rung, the next in turn."""
+BESIDE = (SHARPEN, PYZBAR, REST, SHARPEN, DOUBLE, REST)
+"""One step a frame of these, beside a card that is read already and held on."""
 ALWAYS_ON_PHOTOGRAPHS = (FIRST, PYZBAR)
 THEN_ON_PHOTOGRAPHS = (
     SHARPEN,
@@ -109,47 +117,69 @@ class Cascade:
         budget_s: float = BUDGET_S,
         first: Step = FIRST,
         rungs: tuple[tuple[Step, ...], ...] = RUNGS,
+        beside_rung: tuple[Step, ...] = BESIDE,
         clock_ns: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
         self._accept = accept
         self._budget_ns = round(budget_s * 1e9)
         self._first = first
         self._rungs = tuple(deque(rung) for rung in rungs)
+        self._beside = deque(beside_rung)
         self._clock_ns = clock_ns
         self._ns_per_px: dict[str, float] = {}
+        self._refused = Counter[str]()
         self._broken: set[str] = set()
+        self._known: dict[bytes, int] = {}
 
     def glance(self, grey: Grey) -> list[Code]:
         """The codes the first step finds: for a frame in which nothing moved."""
         return self.try_step(self._first, grey)
 
     def read(self, grey: Grey, region: Region | None = None) -> list[Code]:
-        """The codes of an awake frame; the extra steps look at `region` only."""
+        """The codes of an awake frame; the extra steps look at `region` only.
+
+        A card that was read in an earlier frame does not end the search: another may be held up beside it.
+        """
         started_ns = self._clock_ns()
         found = self.glance(grey)
-        if _has_card(found, self._accept):
-            return found
-        part, offset = _cut(grey, region)
-        if min(part.shape) < SMALLEST_SIDE_PX:
-            return found
-        for rung in self._rungs:
+        area = area_of(grey, region)
+        rungs = self._rungs
+        if cards := [code for code in found if self._is_card(code)]:
+            area, rungs = beside(area, cards), (self._beside,)
+            if not all(code.payload in self._known for code in cards):
+                rungs = ()  # a new card is told first
+        for rung in rungs:
+            part = cut(grey, area)
+            if min(part.shape) < SMALLEST_SIDE_PX:
+                break
             step = self._affordable(rung, part.size, self._budget_ns - (self._clock_ns() - started_ns))
             if step is not None:
-                found = merge(found, self.try_step(step, part, offset))
-                if _has_card(found, self._accept):
+                more = self.try_step(step, part, (area[0], area[1]))
+                found = merge(found, more)
+                if any(map(self._is_card, more)):
                     break
+        self._remember(found)
         return found
 
+    def _remember(self, found: list[Code]) -> None:
+        """Count the cards found as known for some frames, even while a hand spoils them."""
+        self._known = {payload: left - 1 for payload, left in self._known.items() if left > 1}
+        self._known |= {code.payload: KNOWN_FRAMES for code in found if self._is_card(code)}
+
+    def _is_card(self, code: Code) -> bool:
+        return self._accept is None or self._accept(code.payload)
+
     def _affordable(self, rung: deque[Step], size_px: int, left_ns: int) -> Step | None:
-        """The rung's next step in turn whose cost, as last measured, fits."""
+        """The rung's next step in turn whose cost, as last measured or else guessed, fits."""
         for _ in range(len(rung)):
             step = rung[0]
             rung.rotate(-1)
-            cost = self._ns_per_px.get(step.name, 0.0)
-            if cost * size_px <= left_ns:
+            cost = self._ns_per_px.get(step.name)
+            if cost is None:
+                cost = step.guess * self._ns_per_px.get(self._first.name, 0.0)
+            if cost * size_px <= left_ns or self._refused[step.name] >= PATIENCE_TURNS:
                 return step
-            # One slow frame must not shut a step out for good.
-            self._ns_per_px[step.name] = cost * 0.95
+            self._refused[step.name] += 1
         return None
 
     def try_step(self, step: Step, grey: Grey, offset: tuple[float, float] = (0.0, 0.0)) -> list[Code]:
@@ -164,7 +194,8 @@ class Cascade:
                 log.exception("decoder failed step=%s", step.name)
             return []
         spent = (self._clock_ns() - started_ns) / grey.size
-        before = self._ns_per_px.get(step.name, spent)
+        # After a refusal only the new cost counts: the old one may be that of a moment when the machine was busy.
+        before = spent if self._refused.pop(step.name, 0) else self._ns_per_px.get(step.name, spent)
         self._ns_per_px[step.name] = 0.7 * before + 0.3 * spent
         return found
 
@@ -179,16 +210,6 @@ def read_photograph(grey: Grey, accept: Callable[[bytes], bool] | None = None) -
         if grey.size * step.scale**2 <= LARGEST_ENLARGED_PX and min(grey.shape) * step.scale >= SMALLEST_SIDE_PX:
             found = merge(found, cascade.try_step(step, grey))
     return found
-
-
-def _cut(grey: Grey, region: Region | None) -> tuple[Grey, tuple[float, float]]:
-    """The region of the frame, in one piece of memory as the engines want it, and its left top corner in pixels."""
-    if region is None:
-        return grey, (0.0, 0.0)
-    height, width = grey.shape
-    left, right = int(region[0] * width), math.ceil(region[2] * width)
-    top, bottom = int(region[1] * height), math.ceil(region[3] * height)
-    return np.ascontiguousarray(grey[top:bottom, left:right]), (left, top)
 
 
 def _has_card(found: Iterable[Code], accept: Callable[[bytes], bool] | None) -> bool:

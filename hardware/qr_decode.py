@@ -27,15 +27,16 @@ class Code:
 
     def lies_on(self, other: "Code") -> bool:
         """Whether the upright boxes around both share more than half of what they cover together."""
-        left, top, right, bottom = self._box()
-        other_left, other_top, other_right, other_bottom = other._box()
+        left, top, right, bottom = self.box()
+        other_left, other_top, other_right, other_bottom = other.box()
         across = min(right, other_right) - max(left, other_left)
         down = min(bottom, other_bottom) - max(top, other_top)
         shared = max(0.0, across) * max(0.0, down)
         both = (right - left) * (bottom - top) + (other_right - other_left) * (other_bottom - other_top)
         return shared > 0.5 * (both - shared)
 
-    def _box(self) -> tuple[float, float, float, float]:
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom of the upright box around it."""
         xs, ys = zip(*self.corners, strict=True)
         return min(xs), min(ys), max(xs), max(ys)
 

@@ -6,11 +6,12 @@ Run as `python camera_programme.py FOLDER FPS`: the JPEGs of the folder by name,
 import shlex
 import sys
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the programme itself must start quickly
+    from collections.abc import Iterable
+
     from hardware.qr_decode import Grey
 
 
