@@ -80,3 +80,19 @@ def test_a_file_that_is_not_utf8_is_a_wire_error() -> None:
 
 def test_easy_japanese_is_japanese_to_a_screen_reader() -> None:
     assert [language.html for language in Language] == ["ja", "ja", "en"]
+
+
+def test_a_sentence_can_be_said_in_other_words_and_the_catalogue_stays_as_it_is() -> None:
+    shipped = catalogue()
+    own = shipped.saying({"screen.entry": "Hi {name}", "screen.present": "{n} in {room}"})
+    assert own.text("screen.entry", name="はな") == "Hi はな"
+    assert own.counted("screen.present", 1, room="A") == "1 in A"
+    assert own.saying({"screen.entry": "Hello {name}"}).counted("screen.present", 2, room="A") == "2 in A"
+    assert shipped.text("screen.entry", name="はな") == "お帰り, はな!"
+
+
+def test_the_forms_of_a_sentence_are_as_the_file_has_them() -> None:
+    assert catalogue().forms("screen.entry") == ("お帰り, {name}!",)
+    assert catalogue().forms("screen.present") == ("{n} child in {room}", "{n} children in {room}")
+    with pytest.raises(KeyError):
+        catalogue().forms("screen.doubtful")

@@ -163,3 +163,28 @@ def test_show_marks_what_differs_from_its_default_and_masks_secrets() -> None:
         '  languages = ["ja"]',
     ]
     assert "hush" not in "\n".join(lines)
+
+
+class Worded(msgspec.Struct, frozen=True):
+    texts: dict[str, str] = {}
+
+
+def worded(toml: str, **flags: str) -> Worded:
+    dotted = {name.replace("__", "."): value for name, value in flags.items()}
+    return load(Worded, table=parse_toml(toml, file=FILE), environ={}, prefix="X", flags=dotted)
+
+
+def test_free_keys_may_hold_dots_with_quotes_around_them_or_without() -> None:
+    wanted = Worded({"a.b.c": "one", "d": "two"})
+    assert worded('[texts]\n"a.b.c" = "one"\nd = "two"') == wanted
+    assert worded('[texts]\na.b.c = "one"\nd = "two"') == wanted
+    assert worded('[texts]\nd = "two"', texts__a__b__c="one") == wanted
+    assert list(show(wanted)) == ['* texts."a.b.c" = "one"', '* texts."d" = "two"']
+    assert list(show(Worded())) == ["  texts = {}"]
+
+
+def test_a_value_of_a_free_key_that_is_no_text_is_told() -> None:
+    with pytest.raises(SettingsError, match="texts: "):
+        worded("[texts]\na.b = 5")
+    with pytest.raises(SettingsError, match="texts: "):
+        worded('texts = "a"')
