@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from attendance.clock import SystemClock
 from attendance.errors import SettingsError
 from attendance.logs import log_to_stderr
 from attendance.settings import show
@@ -23,6 +24,7 @@ from server.sites_cli import sites
 from server.store.engine import using_store
 from server.store.migrations import migrate
 
+EXIT_WRONG = 1
 EXIT_SETTINGS = 2
 
 
@@ -86,6 +88,24 @@ def run_(settings: ServerSettings, only: str | None) -> None:
     load_secrets(Path(settings.data_dir))
     _migrate(settings)
     sys.exit(run(settings, list(Part) if only is None else [Part(only)], announce))
+
+
+@main.command()
+@pass_settings
+def doctor(settings: ServerSettings) -> None:
+    """Say whether this server can work, and what to do if not. Exit status 1 when something is wrong."""
+    from server.doctor import examine
+
+    words = catalogues()[settings.languages[0]]
+    wrong = 0
+    for finding in examine(settings, SystemClock().read().wall_ms):
+        wrong += finding.wrong
+        found, *remedy = finding.sentences(words)
+        click.echo(words.text("doctor.line.wrong" if finding.wrong else "doctor.line.good", found=found))
+        for sentence in remedy:
+            click.echo(words.text("doctor.line.remedy", remedy=sentence))
+    click.echo(words.counted("doctor.wrong", wrong) if wrong else words.text("doctor.well"))
+    sys.exit(EXIT_WRONG if wrong else 0)
 
 
 @main.command("show-config")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
+from server.clock_check import server_ahead_ms
 from server.store.tables import kiosk
 
 SILENT_MS = 60_000
@@ -39,3 +40,11 @@ def doors(conn: Connection, site_id: str, at_ms: int) -> tuple[Door, ...]:
         )
         for row in conn.execute(in_service.order_by(kiosk.c.name, kiosk.c.id))
     )
+
+
+def own_clock_ahead_ms(conn: Connection, at_ms: int) -> int:
+    """Return by how much this server's clock is ahead by the word of the kiosks that are not silent; 0 for all well."""
+    heard = select(kiosk.c.clock_ahead_ms).where(
+        kiosk.c.clock_ahead_ms.is_not(None), kiosk.c.heard_at_ms > at_ms - SILENT_MS, kiosk.c.revoked_at_ms.is_(None)
+    )
+    return server_ahead_ms(conn.execute(heard).scalars().all())

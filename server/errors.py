@@ -31,6 +31,10 @@ class RosterRefused(ServerError, ValueError):
         self.problems = tuple(problems)
 
 
+class PasswordMissing(ServerError, OSError):
+    """The file that should hold the mail server's password cannot be read; the text says which."""
+
+
 class TransportError(ServerError, OSError):
     """A message was not taken by its channel; `address_refused`: the guardian's address will never take one."""
 

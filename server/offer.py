@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, and_, insert, or_, select, update
 from attendance.clock import from_ms, local_day
 from attendance.records import Head
 from attendance.wire import Health, KioskNow, OfferRequest, OfferResponse, Want
+from server.clock_check import clock_difference
 from server.derive import find_anchor, retime
 from server.roster_state import presence_version, roster_version
 from server.store.chunks import chunks
@@ -31,7 +32,7 @@ _MOST_HEADS = 200
 
 def answer(conn: Connection, sender: Row[Any], request: OfferRequest, now_ms: int) -> OfferResponse:
     """Record a kiosk's health and clock, and return which of its entries the server lacks."""
-    _note(conn, sender, request.health, now_ms)
+    _note(conn, sender, request, now_ms)
     _set_anchor(conn, sender.id, request.now, now_ms)
     day = local_day(from_ms(now_ms))
     return OfferResponse(
@@ -50,8 +51,11 @@ def trouble_of(health: Health) -> str:
     return " ".join("_".join(code.split()) for code in [*down, *health.problems])[:_TROUBLE_LENGTH]
 
 
-def _note(conn: Connection, sender: Row[Any], health: Health, now_ms: int) -> None:
-    trouble = trouble_of(health)
+def _note(conn: Connection, sender: Row[Any], request: OfferRequest, now_ms: int) -> None:
+    health, trouble = request.health, trouble_of(request.health)
+    ahead_ms = clock_difference(request.now.at, now_ms)
+    if ahead_ms and not sender.clock_ahead_ms:
+        log.warning("clocks differ kiosk=%s server_ahead_ms=%d", sender.id, ahead_ms)
     if trouble and trouble != sender.trouble:
         log.warning("kiosk trouble kiosk=%s codes=%r", sender.id, trouble)
     elif sender.trouble and not trouble:
@@ -59,7 +63,13 @@ def _note(conn: Connection, sender: Row[Any], health: Health, now_ms: int) -> No
     conn.execute(
         update(kiosk)
         .where(kiosk.c.id == sender.id)
-        .values(heard_at_ms=now_ms, app=health.app[:_APP_LENGTH], unsent=health.unsent, trouble=trouble)
+        .values(
+            heard_at_ms=now_ms,
+            app=health.app[:_APP_LENGTH],
+            unsent=health.unsent,
+            trouble=trouble,
+            clock_ahead_ms=ahead_ms,
+        )
     )
 
 

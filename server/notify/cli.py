@@ -4,17 +4,16 @@ import logging
 import signal
 import threading
 from contextlib import closing
-from pathlib import Path
 
 import click
 
 from attendance.clock import Clock, SystemClock
 from attendance.logs import log_to_stderr
 from server.catalogues import catalogues
-from server.config import ServerSettings, SmtpSettings, pass_settings
+from server.config import ServerSettings, pass_settings
 from server.errors import StoreError
 from server.notify.dispatcher import DispatchRules, send_next
-from server.notify.mail import MailTransport
+from server.notify.mail import MailTransport, read_password
 from server.store.engine import Store, using_store
 from server.store.migrations import require_current
 
@@ -30,7 +29,7 @@ FAULT_S = 5.0
 def dispatch(settings: ServerSettings, *, once: bool) -> None:
     """Send queued notices until stopped; with --once, only those that are due now."""
     log_to_stderr(quiet=("alembic",))
-    password = _password(settings.smtp)
+    password = read_password(settings.smtp)
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -72,12 +71,3 @@ def _rules(settings: ServerSettings) -> DispatchRules:
     return DispatchRules(
         late_after_s=notices.late_after_s, give_up_after_s=notices.give_up_after_s, lease_s=notices.lease_s
     )
-
-
-def _password(smtp: SmtpSettings) -> str | None:
-    if not smtp.password_file:
-        return None
-    try:
-        return Path(smtp.password_file).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.ClickException(f"smtp.password_file: {smtp.password_file} cannot be read ({error})") from error

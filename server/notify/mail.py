@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
+from pathlib import Path
 
 from attendance.clock import Clock, now
 from server.config import SmtpSecurity, SmtpSettings
-from server.errors import TransportError
+from server.errors import PasswordMissing, TransportError
 from server.notify.transport import Message
 
 KEEP_S = 20.0
@@ -50,6 +51,14 @@ class MailTransport:
             self.close()
             raise TransportError(type(error).__name__, permanent=False, retry_after_s=RECONNECT_S) from error
         return str(mail["Message-ID"])
+
+    def reach(self) -> None:
+        """Say hello to the SMTP server, as far as logging in, and goodbye. Raises: TransportError."""
+        try:
+            self._connect().quit()
+        except (smtplib.SMTPException, OSError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+            raise TransportError(reason, permanent=False) from error
 
     def rest(self) -> None:
         """Let an idle connection go before the SMTP server loses patience with it."""
@@ -118,6 +127,17 @@ class MailTransport:
         mail.set_content(message.body, cte="base64")  # passes every server, 8BITMIME or not
         mail["Content-Language"] = message.language
         return mail
+
+
+def read_password(settings: SmtpSettings) -> str | None:
+    """Return the password for the SMTP server, None when there is none. Raises: PasswordMissing."""
+    if not settings.password_file:
+        return None
+    try:
+        return Path(settings.password_file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = f"smtp.password_file: {settings.password_file} cannot be read ({error})"
+        raise PasswordMissing(reason) from error
 
 
 def is_address_refused(code: int, said: bytes) -> bool:

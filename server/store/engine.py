@@ -37,6 +37,11 @@ class Store:
         self._watching = threading.Lock()
         self._watch: Connection | None = None
 
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file, or None for another kind of database."""
+        return Path(self._engine.url.database) if self._sqlite and self._engine.url.database else None
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Give a connection that sees one state of the database throughout. Raises: StoreError."""

@@ -88,6 +88,7 @@ kiosk = Table(
     Column("app", String(40), nullable=False, server_default=""),
     Column("unsent", Integer, nullable=False, server_default="0"),
     Column("trouble", Text, nullable=False, server_default=""),  # codes of readers down and problems, space-separated
+    _ms("clock_ahead_ms", nullable=True),  # of the server's clock; None: the kiosk's own is not kept by NTP
 )
 
 enrolment_code = Table(

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import Row
 
 from attendance.clock import from_ms, local_day
+from server.doors import own_clock_ahead_ms
 from server.services import services
 from server.sites import all_sites
 from server.suspended import suspended_addresses
@@ -38,6 +39,7 @@ def start() -> ResponseReturnValue:
     day = local_day(from_ms(at_ms))
     with services().store.read() as conn:
         suspended = len({each.guardian_id for each in suspended_addresses(conn, day)})
+        ahead_ms = own_clock_ahead_ms(conn, at_ms)
         sites = []
         for site in all_sites(conn):
             board = read_board(conn, site, at_ms)
@@ -57,6 +59,8 @@ def start() -> ResponseReturnValue:
         sites=sites,
         total=sum(each.present for each in sites),
         suspended=suspended,
+        clock=None if ahead_ms == 0 else "ahead" if ahead_ms > 0 else "behind",
+        clock_minutes=-(-abs(ahead_ms) // 60_000),
         day=day,
         day_text=day_text(day),
         at=hh_mm(at_ms),

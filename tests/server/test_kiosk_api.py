@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from attendance import names
 from attendance.cards import CardToken
-from attendance.clock import ManualClock
+from attendance.clock import ClockState, ManualClock
 from attendance.records import Direction, Head
 from attendance.roster import DisplayName
 from attendance.staff_pin import hash_pin, matches
@@ -265,6 +265,18 @@ def test_an_offer_tells_how_the_kiosk_is(
     assert (row.heard_at_ms, row.trouble) == (NOON_MS + 5_000, "reader:nfc:unplugged_it_was disk_low")
     good(send(client, OFFER_PATH, encode(offer(readers={"qr": "up"})), key=key), OfferResponse)
     assert make.rows(store, kiosk)[0].trouble == ""
+
+
+def test_an_offer_of_a_kiosk_kept_by_ntp_tells_whether_this_servers_clock_is_wrong(
+    client: FlaskClient, store: Store, door: Row[Any], key: Ed25519PrivateKey, caplog: pytest.LogCaptureFixture
+) -> None:
+    slow = reading(wall_ms=NOON_MS - 3_600_000, state=ClockState.NTP, wall_err_ms=20)
+    for _ in range(2):
+        send(client, "/kiosk/v1/offer", encode(offer(at=slow)), key=key)
+    assert make.rows(store, kiosk)[0].clock_ahead_ms == 3_600_000
+    assert caplog.text.count("clocks differ") == 1
+    send(client, "/kiosk/v1/offer", encode(offer(at=reading(state=ClockState.NTP, wall_err_ms=20))), key=key)
+    assert make.rows(store, kiosk)[0].clock_ahead_ms == 0
 
 
 def test_an_offer_anchors_the_boot_and_mends_times_found_before(
