@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from hardware.errors import ReaderLost
 from hardware.fake import FakeReader
@@ -28,6 +29,7 @@ from hardware.reader import CardReader, RawRead
 from hardware.synthetic_card import code_picture
 from kiosk.config import ReaderKind, ReaderSettings
 from kiosk.devices import make_reader
+from tests.hardware.camera_programme import command_source, write_jpegs
 from tests.hardware.keystrokes import encoded, typed
 
 HOLD_S = 1.2
@@ -176,6 +178,22 @@ class CameraKit:
         return self.make(str(tmp_path / "no-such.avi"))
 
 
+class CameraProgrammeKit:
+    """Cards held to a camera that is reached through a programme, as a Pi's CSI camera is."""
+
+    @contextmanager
+    def rig(self, tmp_path: Path, cards: list[str]) -> Iterator[Rig]:
+        write_jpegs(tmp_path / "frames", frames_with(cards))
+
+        def show() -> None:
+            time.sleep(len(cards) * (HOLD_S + GAP_S) + GAP_S)
+
+        yield Rig(QrCamera("door", command_source(tmp_path / "frames")), show)
+
+    def missing(self, tmp_path: Path) -> CardReader:
+        return QrCamera("door", "command:false")
+
+
 class KeyScannerKit:
     """Cards held to a scanner that sends the code again and again while it sees it; a FIFO carries its key events."""
 
@@ -202,18 +220,22 @@ class KeyScannerKit:
         return KeyScanner("door", str(tmp_path / "scanner"))
 
 
-def record(video: Path, cards: list[str], fps: int = 15) -> None:
-    import cv2
-
+def frames_with(cards: list[str], fps: int = 15) -> list[NDArray[np.uint8]]:
     empty = np.full((480, 640), 90, dtype=np.uint8)
-    writer: Any = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"MJPG"), fps, (640, 480), isColor=False)
     frames = [empty] * round(GAP_S * fps)
     for card in cards:
         code = code_picture(card, module_px=6)
         held = empty.copy()
         held[80 : 80 + code.shape[0], 180 : 180 + code.shape[1]] = code
         frames += [held] * round(HOLD_S * fps) + [empty] * round(GAP_S * fps)
-    for frame in frames:
+    return frames
+
+
+def record(video: Path, cards: list[str], fps: int = 15) -> None:
+    import cv2
+
+    writer: Any = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"MJPG"), fps, (640, 480), isColor=False)
+    for frame in frames_with(cards, fps):
         writer.write(frame)
     writer.release()
 
@@ -234,6 +256,7 @@ KITS: dict[str, Kit] = {
     "nfcpy, in its own process": NfcKit("2", "04a1b2c3d4e580", in_own_process(ReaderKind.NFC)),
     "camera": CameraKit(partial(QrCamera, "door")),
     "camera, in its own process": CameraKit(in_own_process(ReaderKind.QR_CAMERA)),
+    "camera through a programme": CameraProgrammeKit(),
     "key scanner": KeyScannerKit(),
 }
 
