@@ -290,6 +290,14 @@ function drawStrip(next) {
   say("strip-title", next.title);
   say("strip-name", next.name);
   byId("strip-undo").hidden = next.undo_ms === 0;
+  fitName(strip);
+}
+
+// A long name is set smaller until the bar holds it.
+function fitName(strip) {
+  const name = byId("strip-name");
+  name.style.zoom = 1;
+  for (let zoom = 0.95; name.parentElement.offsetHeight > strip.clientHeight - 8 && zoom >= 0.5; zoom -= 0.05) name.style.zoom = zoom;
 }
 
 document.addEventListener("view", ({ detail: { next, fresh } }) => {
@@ -333,9 +341,9 @@ panel.addEventListener("click", (event) => {
   byKeyboard = event.detail === 0;
   if (!button || button.id === "strip-undo") return;
   if (!byKeyboard) button.blur(); // a scanner that types would press it again with its Enter
-  if (performance.now() - changedAt < STEADY_MS) return;
   const { digit, child, direction } = button.dataset;
   if (button.id === "panel-close") close();
+  else if (performance.now() - changedAt < STEADY_MS) return;
   else if (button.id === "panel-back") show("who");
   else if (button.id === "erase") erase();
   else if (button.id === "try") tryPin();
