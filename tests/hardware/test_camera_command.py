@@ -22,6 +22,8 @@ from hardware.qr_camera import QrCamera
 from hardware.reader import Medium
 from hardware.synthetic_card import draw_card
 from hardware.synthetic_scene import Pose, Scene
+from kiosk.config import ReaderKind, ReaderSettings
+from kiosk.devices import make_reader
 from tests.hardware.camera_programme import command_source, write_jpegs
 
 TOKEN = "TFIRSTIJKLMNOPQRSTUVWXYZ23456"
@@ -263,3 +265,15 @@ def test_a_programme_whose_reader_was_killed_ends_at_its_next_picture(tmp_path: 
 )
 def test_the_text_of_a_source_says_whether_it_is_a_programme(source: str, kind: Kind) -> None:
     assert kind_of(source) is kind
+
+
+def test_a_camera_in_a_process_of_its_own_takes_its_programme_with_it(tmp_path: Path) -> None:
+    jpegs(tmp_path, 30)
+    player = shlex.join(split_command(command_source(tmp_path / "frames")))
+    source = shell(f"echo $$ > {tmp_path}/number; exec {player}")
+    camera = make_reader(ReaderSettings(name="door", kind=ReaderKind.QR_CAMERA, source=source, own_process=True))
+    camera.open()
+    number = int((tmp_path / "number").read_text())
+    assert is_running(number)
+    camera.close()
+    assert comes_true(lambda: not is_running(number))
