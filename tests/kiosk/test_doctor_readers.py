@@ -84,8 +84,9 @@ def test_a_device_that_may_not_be_used_is_told_with_its_group(tmp_path: Path) ->
 def test_a_kernel_module_that_holds_an_nfc_reader_is_named(tmp_path: Path) -> None:
     modules = tmp_path / "modules"
     modules.write_text("snd 1 0 - Live 0x0\nport100 24576 0 - Live 0x0\npn533_usb 2 0 - Live 0x0\n")
-    finding = explain(reader(kind=ReaderKind.NFC, source="usb"), LOST, modules=modules)
-    assert (finding.code, finding.values["modules"]) == ("reader_module", "pn533_usb, port100")
+    for source in ("", "usb", "usb:054c:06c3"):
+        finding = explain(reader(kind=ReaderKind.NFC, source=source), LOST, modules=modules)
+        assert (finding.code, finding.values["modules"]) == ("reader_module", "pn533_usb, port100")
     for source in ("tty:S0:pn532", "udp:127.0.0.1:1"):
         wanted = reader(kind=ReaderKind.NFC, source=source)
         assert explain(wanted, LOST, modules=modules, allowed=lambda *_: True).code != "reader_module"

@@ -18,7 +18,7 @@ from kiosk.errors import ScreenError
 from kiosk.live.app import PICTURE_HEADER, LiveServer, create_app
 from kiosk.live.standing import CardBook, Standing
 from kiosk.live.verdicts import Distance, Hint
-from kiosk.live.watched_reader import WatchedReaders
+from kiosk.live.watched_reader import SeenRead, WatchedReaders
 from kiosk.timekeeping import KioskClock
 from tests.kiosk.door_parts import HANAS_TOKEN, STRANGE_TOKEN
 from tests.kiosk.live_parts import book, fifo, seen, still, watching, words
@@ -223,6 +223,18 @@ def test_a_foreign_code_in_view_outweighs_the_card_of_a_moment_ago(known: CardBo
     told = state(client)[0]["camera"]
     assert (told["tone"], told["verdict"]) == ("bad", words().text("live.distance.foreign"))
     assert told["pixels"] == told["card"] == ""
+
+
+def test_another_code_is_not_given_the_size_of_the_card_before_it(known: CardBook, tmp_path: Path) -> None:
+    told: list[SeenRead] = []
+    readers = WatchedReaders((still(tmp_path, payload="HTTPS://EVIL.EXAMPLE/X"),), known, told.append)
+    looker = readers.each[0].looker
+    assert looker is not None
+    looker.watch(*seen())
+    readers.start()
+    eventually(lambda: bool(told))
+    readers.stop()
+    assert [(each.judgement.standing, each.module_px) for each in told] == [(Standing.FOREIGN, None)]
 
 
 def test_a_camera_without_a_card_asks_for_one(known: CardBook) -> None:
