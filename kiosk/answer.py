@@ -55,6 +55,8 @@ class DoorStatus:
     """The journal cannot be written."""
     by_staff: bool = False
     """The site has a staff PIN: who forgot the card can be entered by hand."""
+    short_of_space: bool = False
+    """The disk is so full that the space held back for the journal is used up."""
 
 
 class Whereabouts(StrEnum):

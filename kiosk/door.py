@@ -128,6 +128,7 @@ class Door:
                 readers_down=tuple(readers_down),
                 broken=broken,
                 by_staff=by_staff,
+                short_of_space=self._journal.short_of_space,
             )
 
     def _answered(self, read_boot_ns: int, work: Callable[[], Done]) -> Answer:

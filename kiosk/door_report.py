@@ -23,6 +23,7 @@ _NS = 1_000_000_000
 READER_DOWN = "down"
 DOOR_SILENT = "door_silent"
 JOURNAL_BROKEN = "journal_unwritable"
+SHORT_OF_SPACE = "disk_full"
 
 
 class DoorReport(msgspec.Struct, frozen=True):
@@ -31,6 +32,7 @@ class DoorReport(msgspec.Struct, frozen=True):
     boot_ns: int
     readers_down: tuple[str, ...]
     broken: bool
+    short_of_space: bool = False
 
     def readers(self) -> dict[str, str]:
         """Return the readers that do not answer, as the server is told."""
@@ -43,7 +45,8 @@ class DoorReport(msgspec.Struct, frozen=True):
         """
         silent_from_ns = max(self.boot_ns + SILENT_S * _NS, since_boot_ns + STARTING_S * _NS)
         silent = now_boot_ns > silent_from_ns
-        return ((DOOR_SILENT,) if silent else ()) + ((JOURNAL_BROKEN,) if self.broken else ())
+        there = {DOOR_SILENT: silent, JOURNAL_BROKEN: self.broken, SHORT_OF_SPACE: self.short_of_space}
+        return tuple(code for code, is_so in there.items() if is_so)
 
 
 NO_REPORT = DoorReport(boot_ns=-(10**18), readers_down=(), broken=False)
@@ -63,7 +66,7 @@ class ReportingDisplay:
 
     def status(self, status: DoorStatus) -> None:
         """Write the status, whole or not at all; what fails is logged once."""
-        report = DoorReport(self._clock.read().boot_ns, status.readers_down, status.broken)
+        report = DoorReport(self._clock.read().boot_ns, status.readers_down, status.broken, status.short_of_space)
         making = self._path.with_suffix(".new")
         try:
             making.write_bytes(msgspec.json.encode(report))

@@ -39,7 +39,7 @@ class RecentView(msgspec.Struct, frozen=True):
 class SignView(msgspec.Struct, frozen=True):
     """One sign of the strip for staff."""
 
-    icon: Literal["online", "offline", "unsent", "reader", "clock"]
+    icon: Literal["online", "offline", "unsent", "reader", "disk", "clock"]
     text: str
     trouble: bool
 
@@ -150,6 +150,8 @@ def _signs(status: DoorStatus | None, reading: ClockReading, words: Catalogue) -
         if status.readers_down:
             names = words.text("screen.sign.and").join(status.readers_down)
             signs.append(SignView("reader", words.text("screen.sign.reader", names=names), trouble=True))
+        if status.short_of_space:
+            signs.append(SignView("disk", words.text("screen.sign.disk"), trouble=True))
     if reading.state is ClockState.NONE:
         signs.append(SignView("clock", words.text("screen.sign.clock"), trouble=True))
     return tuple(signs)

@@ -6,6 +6,7 @@ _DOOR_SILENT = "door_silent"
 _SENTENCES = {
     _DOOR_SILENT: "web.trouble.door_silent",
     "journal_unwritable": "web.trouble.journal_unwritable",
+    "disk_full": "web.trouble.disk_full",
     # Whatever of these it is, staff can do the same about it: the office must look, and figures may be short.
     "chain_differs": "web.trouble.records_held",
     "entry_refused": "web.trouble.records_held",

@@ -41,8 +41,9 @@ def door_status(
     readers_down: tuple[str, ...] = (),
     broken: bool = False,
     by_staff: bool = False,
+    short_of_space: bool = False,
 ) -> DoorStatus:
-    return DoorStatus(present, unsent, connected, readers_down, broken, by_staff)
+    return DoorStatus(present, unsent, connected, readers_down, broken, by_staff, short_of_space)
 
 
 class RememberedPresses:

@@ -11,8 +11,8 @@ from tests.kiosk.sync_parts import kiosk_at, model
 NOON = datetime(2026, 11, 24, 3, tzinfo=UTC)
 
 
-def status(*, readers_down: tuple[str, ...] = (), broken: bool = False) -> DoorStatus:
-    return DoorStatus(present=3, unsent=0, connected=True, readers_down=readers_down, broken=broken)
+def status(*, readers_down: tuple[str, ...] = (), broken: bool = False, short_of_space: bool = False) -> DoorStatus:
+    return DoorStatus(3, 0, connected=True, readers_down=readers_down, broken=broken, short_of_space=short_of_space)
 
 
 def test_the_sync_process_reads_what_the_door_wrote(tmp_path: Path) -> None:
@@ -26,6 +26,11 @@ def test_the_sync_process_reads_what_the_door_wrote(tmp_path: Path) -> None:
     assert report.readers() == {"camera": "down", "nfc": "down"}
     assert report.problems(now_boot_ns=7, since_boot_ns=0) == ("journal_unwritable",)
     assert [file.name for file in tmp_path.iterdir()] == ["door.json"]
+
+
+def test_a_disk_that_is_nearly_full_is_told_and_needs_no_paper(tmp_path: Path) -> None:
+    ReportingDisplay(tmp_path, ManualClock(NOON, boot_ns=7)).status(status(short_of_space=True))
+    assert read_report(tmp_path).problems(now_boot_ns=7, since_boot_ns=0) == ("disk_full",)
 
 
 def test_a_door_that_has_not_written_for_a_while_is_silent(tmp_path: Path) -> None:

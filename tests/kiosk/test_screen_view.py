@@ -146,6 +146,11 @@ def test_a_kiosk_in_trouble_says_each_trouble() -> None:
     assert "nfc、qr" in signs[2].text
 
 
+def test_a_disk_that_is_nearly_full_is_a_sign_for_staff() -> None:
+    signs = seen(replace(Stage(), status=door_status(short_of_space=True))).signs
+    assert [(sign.icon, sign.trouble) for sign in signs] == [("online", False), ("disk", True)]
+
+
 def test_a_broken_journal_is_red_with_nobody_there() -> None:
     assert seen(replace(Stage(), status=door_status(broken=True))).kind == AnswerKind.BROKEN
 
