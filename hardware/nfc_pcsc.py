@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from hardware import pcsc_felica
 from hardware.errors import DriverMissing, ReaderLost
 from hardware.nfc_allowance import AllowanceSpent, card_allowance
-from hardware.nfc_identity import ANY_SYSTEM, CardIdentity, identity_of_uid, is_random_idm
+from hardware.nfc_identity import ANY_SYSTEM, CardIdentity, identity_of_idm, identity_of_uid, is_random_idm
 from hardware.nfc_tag import first_text
 from hardware.nfc_turns import Turns, Unread
 from hardware.pcsc_card import Kind, kind_of, read_number, read_type_2, read_type_4
@@ -103,36 +103,38 @@ class PcscReader:
                     turns.unread.attempts_left = 0
                 if field.changed or turns.unread is None or link.allowance.spent:
                     link.allowance = card_allowance()
-                visit = self._visit(link, field.atr)
+                visit = self._visit(link)
             turns.look(None if visit is None else visit.identity, time.monotonic())
             if visit is not None and turns.unread is not None:
                 raw = self._read(link, visit, turns.unread)
                 if raw is not None and turns.tell(raw.medium):
                     yield raw
-                if raw is None:
+                if raw is None or link.busy:
                     visit = None  # it fell silent: has it gone, or is that all it has to say? The next look tells
             link.disconnect()
             wait_s = _WAIT_S if turns.unread is None else _PAUSE_S
 
-    def _visit(self, link: "PcscLink", atr: bytes) -> _Visit | None:
+    def _visit(self, link: "PcscLink") -> _Visit | None:
         """Turn to the card in the field; None when it is of no use, or silent. Raises: ReaderLost."""
         from hardware.pcsc_link import CardSilent
 
-        kind = kind_of(atr)
-        if kind is None:
-            return None
         try:
-            link.connect()
-            number = read_number(link.transmit, kind)
-            if number is None:
-                return None
-            if kind.tag is not TagType.TYPE_3 or is_random_idm(number):
-                identity = identity_of_uid(number)
-            else:
-                identity = pcsc_felica.identify(link.reader, link.transmit, number, self._system_codes)
+            kind = kind_of(link.connect())
+            identity = None if kind is None else self._identify(link, kind)
         except (CardSilent, AllowanceSpent):
             return None
-        return None if identity is None else _Visit(kind, identity)
+        return None if kind is None or identity is None else _Visit(kind, identity)
+
+    def _identify(self, link: "PcscLink", kind: Kind) -> CardIdentity | None:
+        """What the card is known by; None for nothing. Raises: as `PcscLink.transmit`."""
+        number = read_number(link.transmit, kind)
+        if number is None:
+            return None
+        if kind.tag is not TagType.TYPE_3:
+            return identity_of_uid(number)
+        if is_random_idm(number):
+            return identity_of_idm(number, ANY_SYSTEM)
+        return pcsc_felica.identify(link.reader, link.transmit, number, self._system_codes)
 
     def _read(self, link: "PcscLink", visit: _Visit, unread: Unread) -> RawRead | None:
         """What the card says; None when it must be looked at again first. Raises: ReaderLost."""

@@ -34,6 +34,7 @@ _CARD_SILENT = {
 }
 _REMEDIES = {
     scard.SCARD_E_NO_SERVICE: "pcscd does not answer: apt install pcscd, then systemctl enable --now pcscd.socket",
+    scard.SCARD_F_COMM_ERROR: "pcscd went away",
     scard.SCARD_W_SECURITY_VIOLATION: "pcscd refuses this user: add the polkit rule in docs/readers-nfc.md",
 }
 _GONE = scard.SCARD_STATE_UNKNOWN | scard.SCARD_STATE_UNAVAILABLE | scard.SCARD_STATE_IGNORE
@@ -52,7 +53,6 @@ class Field:
     present: bool
     changed: bool
     """Whether a card came or went since the look before, were it for a moment."""
-    atr: bytes
 
 
 class PcscLink:
@@ -84,17 +84,17 @@ class PcscLink:
         code, answers = self._bounded(PCSCD_S, scard.SCardGetStatusChange, self._context, round(wait_s * 1000), states)
         if code not in (scard.SCARD_S_SUCCESS, scard.SCARD_E_TIMEOUT):
             raise self._lost(code)
-        _, self._state, atr = answers[0]
+        self._state = answers[0][1]
         if self._state & _GONE:
             raise ReaderLost(self._name, f"{self.reader} was unplugged")
         self._state &= ~scard.SCARD_STATE_CHANGED
         present = bool(self._state & scard.SCARD_STATE_PRESENT)
         # The upper half counts the cards that came and went.
         changed = self._state >> 16 != before >> 16 or present != bool(before & scard.SCARD_STATE_PRESENT)
-        return Field(present, changed, bytes(atr))
+        return Field(present, changed)
 
-    def connect(self) -> None:
-        """Turn to the card in the field. Raises: CardSilent, AllowanceSpent, ReaderLost."""
+    def connect(self) -> bytes:
+        """Turn to the card in the field and return its ATR. Raises: CardSilent, AllowanceSpent, ReaderLost."""
         self.disconnect()
         protocols = scard.SCARD_PROTOCOL_T0 | scard.SCARD_PROTOCOL_T1
         code, card, protocol = self._draw(
@@ -102,6 +102,10 @@ class PcscLink:
         )
         self._judge(code)
         self._card = card, scard.SCARD_PCI_T1 if protocol == scard.SCARD_PROTOCOL_T1 else scard.SCARD_PCI_T0
+        # Asked only now: the card that the last look showed may have been taken for another.
+        code, _, _, _, atr = self._draw(scard.SCardStatus, card)
+        self._judge(code)
+        return bytes(byte & 0xFF for byte in atr)
 
     def transmit(self, apdu: bytes) -> bytes:
         """The card's answer to an APDU, with its status word. Raises: CardSilent, AllowanceSpent, ReaderLost."""

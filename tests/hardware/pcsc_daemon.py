@@ -7,6 +7,7 @@ up its socket's path once in a process's life; the path is therefore one for eac
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -83,6 +84,11 @@ class PcscDaemon:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send pcscd a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def kill(self) -> None:
         """End pcscd as a crash would."""
