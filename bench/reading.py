@@ -38,7 +38,7 @@ def run(*, quick: bool) -> list[Row]:
     rows = _photographs()
     rows += _hard_frames(6 if quick else 70, wrong)
     rows += _sequences(20 if quick else 120, wrong)
-    rows += _pairs(10 if quick else 60, wrong)
+    rows += _pairs(6 if quick else 60, wrong)
     rows += _idle(150 if quick else 900)
     hostile = 500 if quick else 20_000
     wrong["hostile"] += _count_accepted(hostile)
@@ -122,7 +122,12 @@ def _sequences(number: int, wrong: Counter[str]) -> list[Row]:
         measured("processor time, card in view, against pyzbar", ours.ms_a_frame() / pyzbar.ms_a_frame(), "x", bar=0.6),
         measured(f"{over} {1000 * BUDGET_S:.0f} ms", 100 * ours.over_budget / ours.frames, "%", bar=1),
         measured(f"{over} {1000 * SLOW_BUDGET_S:.0f} ms", 100 * slow.over_budget / slow.frames, "%"),
-        measured("a quarter of them within 2 s at that budget", slow.percent_within(2), "%", better="higher"),
+        measured(
+            f"{slow.showings} of the hands, read within 2 s at that budget",
+            slow.percent_within(2),
+            "%",
+            better="higher",
+        ),
     ]
 
 

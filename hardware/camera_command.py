@@ -29,7 +29,8 @@ CSI_QUALITY = 70
 """Read as well as finer pictures, at half the bytes to unpack."""
 FIRST_PICTURE_S = 10.0
 """Starting a camera's pipeline takes seconds on a small board."""
-PICTURE_S = 5.0
+PICTURE_S = 4.0
+"""Less than a frame source waits, so that the reason is known when it gives up."""
 LOOK_S = 0.1
 """How often a wait looks whether it is still wanted."""
 END_S = 0.4
