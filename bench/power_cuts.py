@@ -86,10 +86,10 @@ def cut(
     seed: int,
     lies: bool = False,
     identify: Identify = number_of,
+    start: int = 0,
     every: int = 1,
-    first: int = 0,
 ) -> Tally:
-    """Cut the power after each operation in three ways and look at what is left; `every` and `first` take a share.
+    """Cut the power after each operation in three ways and look at what is left; `start` and `every` take a share.
 
     With `lies` the disk did nothing when it was asked to sync. What is left twice in the same bytes is opened once.
     """
@@ -97,6 +97,7 @@ def cut(
     chance = random.Random(seed)
     disk = Disk(lies=lies)
     lines = _Lines(identify)
+    cuts = range(start, len(operations), every)
     promised: list[Promise] = []
     acknowledged = -1
     before: dict[str, tuple[Image, Rows | None]] = {}
@@ -106,7 +107,7 @@ def cut(
             acknowledged = operation.file
         if isinstance(operation, Write) and operation.file == acknowledged:
             promised += promises(operation.data)
-        if boundary % every != first:
+        if boundary not in cuts:
             continue
         for loss, image in (("lost", disk.lost()), ("torn", disk.torn(chance)), ("kept", disk.kept())):
             image.pop(f"/{ACKNOWLEDGED}", None)

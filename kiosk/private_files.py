@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -10,10 +11,17 @@ def make_private_folder(folder: Path) -> None:
 
     Raises: OSError.
     """
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for each in missing:
-        sync_folder(each.parent)
+    if folder.is_dir():
+        return
+    make_private_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    try:
+        sync_folder(folder.parent)
+    except OSError:
+        # Whoever tries again must not take it for one that lasts.
+        with suppress(OSError):
+            folder.rmdir()
+        raise
 
 
 def write_private(path: Path, content: bytes) -> None:
