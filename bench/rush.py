@@ -1,7 +1,7 @@
 """A rush at a door with two NFC readers: every tap of two schedules of soft cards is in the journal once, in its order.
 
 The cards are laid by processes of their own and read through the whole of nfcpy, over UDP. A rush in the field is 30
-children in five minutes; here they come thirty times as close, and every tenth hand wobbles.
+children in five minutes; here they come forty times as close, and every tenth hand wobbles.
 """
 
 import random
@@ -28,7 +28,7 @@ from hardware.soft_card import ScheduledTap
 SEED = 23
 CHILDREN_EACH = 40
 """Of each reader; none comes back before the others have been."""
-HOLD_S = (0.2, 0.3)
+HOLD_S = (0.3, 0.4)
 GAP_S = (0.05, 0.1)
 WOBBLE_EVERY = 10
 WOBBLE_S = 0.2
