@@ -11,7 +11,7 @@ from attendance.clock import Clock
 from hardware.fake import FakeReader, FakeSignal
 from hardware.gpio_signal import GpioSignal
 from hardware.key_scanner import KeyScanner
-from hardware.nfc_nfcpy import NfcReader
+from hardware.nfc_auto import AutoNfcReader
 from hardware.qr_camera import QrCamera, Watch
 from hardware.reader import CardReader
 from hardware.signal import Signal
@@ -54,7 +54,9 @@ def make_driver(wanted: ReaderSettings, *, watch: Watch | None = None) -> CardRe
                 watch=watch,
             )
         case ReaderKind.NFC:
-            return NfcReader(wanted.name, wanted.source, system_codes=wanted.system_codes, hold_off_s=wanted.hold_off_s)
+            return AutoNfcReader(
+                wanted.name, wanted.source, system_codes=wanted.system_codes, hold_off_s=wanted.hold_off_s
+            )
         case ReaderKind.KEYS:
             return KeyScanner(wanted.name, wanted.source, hold_off_s=wanted.hold_off_s)
         case ReaderKind.FAKE:

@@ -297,8 +297,9 @@ def test_cards_that_are_of_no_use_are_not_read() -> None:
     type_b = Altered(Type4Tag(bytes.fromhex("50a1b2c3"), None), "ffca01", b"\x6a\x81")
     type_b.atr = bytes.fromhex("3b888001e1f35e11b381a500") + b"\x4a"
     with watching() as watch:
-        watch.hold(contact, seconds=1.0)
-        watch.hold(type_b, seconds=1.0)
+        for useless in (contact, type_b):
+            watch.hold(useless, seconds=1.0)
+            watch.lift()
         watch.hold(card(Type2Tag(OTHER_UID, text_message())), seconds=0)
         assert watch.wait_for(1) == [TEXT_READ]
 

@@ -13,7 +13,7 @@ from attendance.settings import show
 from hardware.fake import FakeReader, FakeSignal
 from hardware.gpio_signal import GpioSignal
 from hardware.key_scanner import KeyScanner
-from hardware.nfc_nfcpy import NfcReader
+from hardware.nfc_auto import AutoNfcReader
 from hardware.qr_camera import QrCamera
 from hardware.signal import Cue
 from hardware.soft_card import SoftField
@@ -180,7 +180,7 @@ def test_the_example_of_the_document_is_valid(tmp_path: Path) -> None:
     ("kind", "source", "driver"),
     [
         (ReaderKind.QR_CAMERA, "0", QrCamera),
-        (ReaderKind.NFC, "usb", NfcReader),
+        (ReaderKind.NFC, "usb", AutoNfcReader),
         (ReaderKind.KEYS, "/dev/input/event0", KeyScanner),
         (ReaderKind.FAKE, "", FakeReader),
     ],
