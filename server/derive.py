@@ -7,15 +7,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.exc import NoResultFound
 
-from attendance.clock import from_ms, local_day
+from attendance.clock import ClockReading, from_ms, local_day
+from attendance.errors import WireError
 from attendance.presence import movement_id
-from attendance.records import AttendanceRecord, JournalLine, Moved, Undone, UnknownCard, read_line
+from attendance.records import AttendanceRecord, JournalLine, Moved, SessionOpened, Undone, UnknownCard, read_line
 from server.notify.outbox import queue_moved, queue_undone
 from server.store.chunks import chunks
-from server.store.tables import anchor, child, entry, movement, unknown_card
-from server.timeline import Anchor, BestTime, TimeSource, best_time
+from server.store.tables import anchor, child, entry, journal_session, movement, unknown_card
+from server.timeline import Anchor, BestTime, Neighbours, TimeSource, best_time, between
 
 UNKNOWN_CHILD = "unknown child"
 """Reason of quarantine when a movement's child is not in the store, as after a restore from an older backup."""
@@ -46,14 +48,14 @@ def derive(
 
     Of movements up to entry `told` no notice is queued: they were acknowledged before this database was restored.
     """
-    held = find_anchor(conn, source.kiosk, source.boot)
+    dating = _dating(conn, records, source, now_ms)
     moved = [
-        _movement(record, record.body, source, best_time(record.at, held))
+        _movement(record, record.body, source, dating.best(record.at))
         for record in records
         if isinstance(record.body, Moved)
     ]
     unknown = [
-        _unknown_card(record, record.body, source, best_time(record.at, held))
+        _unknown_card(record, record.body, source, dating.best(record.at))
         for record in records
         if isinstance(record.body, UnknownCard)
     ]
@@ -65,7 +67,51 @@ def derive(
         conn.execute(insert(unknown_card), unknown)
     for record in records:
         if isinstance(record.body, Undone):
-            _take_back(conn, record, record.body, held, now_ms)
+            _take_back(conn, record, record.body, dating.best(record.at).at_ms, now_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class _Dating:
+    """What the times of one boot's records rest on."""
+
+    anchor: Anchor | None
+    neighbours: Neighbours | None
+
+    def best(self, at: ClockReading) -> BestTime:
+        best = best_time(at, self.anchor)
+        if best.source is TimeSource.UNSETTLED and self.neighbours is not None:
+            return between(at, self.neighbours)
+        return best
+
+
+def _dating(conn: Connection, records: Sequence[AttendanceRecord], source: Source, now_ms: int) -> _Dating:
+    held = find_anchor(conn, source.kiosk, source.boot)
+    if held is not None or not records:
+        return _Dating(held, None)
+    return _Dating(None, find_neighbours(conn, records[0].session, source, now_ms))
+
+
+def find_neighbours(conn: Connection, session: str, source: Source, now_ms: int) -> Neighbours | None:
+    """Return between which instants a boot without an anchor lies; None when nothing from before it is known."""
+    try:
+        body = _read(conn, session, 0).body
+    except (WireError, NoResultFound):
+        return None  # the header is in quarantine
+    if not isinstance(body, SessionOpened):
+        return None
+    named = select(journal_session.c.boot).where(journal_session.c.session.in_([head.session for head in body.heads]))
+    earlier = set(conn.execute(named).scalars()) - {source.boot}
+    anchors = conn.execute(select(anchor).where(anchor.c.kiosk_id == source.kiosk, anchor.c.boot != source.boot)).all()
+    known = select(func.max(movement.c.at_ms)).where(
+        movement.c.kiosk_id == source.kiosk,
+        movement.c.boot.in_(earlier),
+        movement.c.at_source != TimeSource.UNSETTLED,
+    )
+    ends = [row.server_ms for row in anchors if row.boot in earlier]
+    last_ms = conn.execute(known).scalar()
+    after = max([*ends, *([] if last_ms is None else [int(last_ms)])], default=None)
+    starts = [Anchor(row.boot_ns, row.server_ms).boot_ms for row in anchors if row.boot not in earlier]
+    return None if after is None else Neighbours(after, min([now_ms, *(each for each in starts if each > after)]))
 
 
 def find_anchor(conn: Connection, kiosk_id: str, boot: str) -> Anchor | None:
@@ -106,13 +152,9 @@ def _read(conn: Connection, session: str, seq: int) -> AttendanceRecord:
     return read_line(JournalLine(line=row.line, hash=row.hash))
 
 
-def _take_back(conn: Connection, record: AttendanceRecord, body: Undone, held: Anchor | None, now_ms: int) -> None:
+def _take_back(conn: Connection, record: AttendanceRecord, body: Undone, at_ms: int, now_ms: int) -> None:
     target = movement_id(record.session, body.seq)
-    mark = (
-        update(movement)
-        .where(movement.c.id == target, movement.c.undone_at_ms.is_(None))
-        .values(undone_at_ms=best_time(record.at, held).at_ms)
-    )
+    mark = update(movement).where(movement.c.id == target, movement.c.undone_at_ms.is_(None)).values(undone_at_ms=at_ms)
     if body.seq < record.seq and conn.execute(mark).rowcount:
         queue_undone(conn, target, now_ms)
 

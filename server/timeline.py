@@ -44,6 +44,14 @@ class Anchor:
 
 
 @dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Between which instants a boot without an anchor lies: its kiosk's life before, and its life after."""
+
+    after_ms: int
+    before_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class BestTime:
     """When something happened, as well as is known."""
 
@@ -83,6 +91,18 @@ def best_time(at: ClockReading, anchor: Anchor | None) -> BestTime:
         return anchored
     agree = abs(at.wall_ms - anchored_ms) <= at.wall_err_ms + err_ms  # otherwise NTP's word is worth nothing
     return BestTime(at.wall_ms, TimeSource.WALL, at.wall_err_ms) if agree else anchored
+
+
+def between(at: ClockReading, neighbours: Neighbours) -> BestTime:
+    """Return the best time of a reading that nothing vouches for, by its wall clock as far as its neighbours allow.
+
+    The boot is moved as a whole, so that what was done in it stays in order and as far apart as it was.
+    """
+    since_boot_ms = at.boot_ns // 1_000_000
+    earliest_ms = neighbours.after_ms + since_boot_ms
+    latest_ms = max(earliest_ms, neighbours.before_ms)
+    at_ms = min(max(at.wall_ms, earliest_ms), latest_ms)
+    return BestTime(at_ms, TimeSource.UNSETTLED, max(at_ms - earliest_ms, latest_ms - at_ms))
 
 
 def compare(held: Anchor, new: Anchor) -> Change:

@@ -49,11 +49,12 @@ class Session:
     kiosk: str
     name: str = field(default_factory=lambda: secrets.token_hex(16))
     boot: str = BOOT
+    heads: tuple[Head, ...] = ()
     lines: list[JournalLine] = field(default_factory=list)
     head: Head | None = None
 
     def __post_init__(self) -> None:
-        self.add(SessionOpened(boot=self.boot, app="1.0", key="k" * 32, heads=()))
+        self.add(SessionOpened(boot=self.boot, app="1.0", key="k" * 32, heads=self.heads))
 
     def add(self, body: Body, at: ClockReading | None = None) -> int:
         """Append an entry and return its seq."""

@@ -344,3 +344,24 @@ def test_the_reading_of_a_clock_decides_between_ntp_and_unsettled(store: Store, 
     session.moved(child_id, at_s=2)
     take(store, door, session.request())
     assert [(row.at_source, row.at_err_ms) for row in make.rows(store, movement)] == [("wall", 20), ("unsettled", None)]
+
+
+def test_a_boot_that_never_met_the_server_is_dated_between_the_boots_around_it(
+    store: Store, door: Row[Any], child_id: str
+) -> None:
+    """Yesterday with a network, then a power cut and a while of 1970 without one, then a boot that is anchored."""
+    yesterday_ms = NOON_MS - 20 * 3_600_000
+    before = Session(door.id, boot="b1")
+    make.link(store, anchor, kiosk_id=door.id, boot="b1", boot_ns=10 * S, server_ms=yesterday_ms)
+    before.moved(child_id, boot_ns=20 * S)
+    take(store, door, before.request())
+    assert before.head is not None
+    lost = Session(door.id, boot="b2", heads=(before.head,))
+    lost.moved(child_id, wall_ms=41_000, boot_ns=41 * S, state=ClockState.NONE)
+    lost.moved(child_id, wall_ms=90_000, boot_ns=90 * S, state=ClockState.NONE)
+    make.link(store, anchor, kiosk_id=door.id, boot="b3", boot_ns=60 * S, server_ms=NOON_MS)
+    take(store, door, lost.request())
+    rows = [row for row in make.rows(store, movement) if row.boot == "b2"]
+    assert [row.at_ms for row in rows] == [yesterday_ms + 10_000 + 41_000, yesterday_ms + 10_000 + 90_000]
+    assert {row.at_source for row in rows} == {"unsettled"}
+    assert all(row.at_ms + row.at_err_ms == NOON_MS - 60_000 for row in rows), "it ended before the next boot began"

@@ -5,7 +5,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attendance.clock import ClockReading, ClockState
-from server.timeline import WAY_MS, Anchor, BestTime, Change, TimeSource, best_time, compare, is_possible
+from server.timeline import (
+    WAY_MS,
+    Anchor,
+    BestTime,
+    Change,
+    Neighbours,
+    TimeSource,
+    best_time,
+    between,
+    compare,
+    is_possible,
+)
 
 HOUR_NS = 3_600 * 1_000_000_000
 HELD = Anchor(boot_ns=HOUR_NS, server_ms=1_000_000_000)
@@ -22,6 +33,26 @@ def test_without_an_anchor_the_wall_clock_counts_when_ntp_keeps_it() -> None:
 @pytest.mark.parametrize("state", ["rtc", "saved", "none"])
 def test_without_an_anchor_any_other_wall_clock_is_shown_as_unsettled(state: str) -> None:
     assert best_time(at(state=state, err_ms=30), None) == BestTime(5, TimeSource.UNSETTLED, None)
+
+
+@given(
+    st.integers(0, 10**14 - 1), st.integers(0, 2**60), st.integers(10**12, 2 * 10**12), st.integers(0, 40 * 86_400_000)
+)
+def test_a_boot_nothing_vouches_for_lies_between_its_neighbours(
+    wall_ms: int, boot_ns: int, after_ms: int, gap_ms: int
+) -> None:
+    best = between(at(boot_ns, wall_ms, state="none"), Neighbours(after_ms, after_ms + gap_ms))
+    earliest_ms = after_ms + boot_ns // 1_000_000
+    assert best.source is TimeSource.UNSETTLED
+    assert earliest_ms <= best.at_ms <= max(earliest_ms, after_ms + gap_ms)
+    if earliest_ms <= wall_ms <= after_ms + gap_ms:
+        assert best.at_ms == wall_ms, "what can be true stands"
+
+
+def test_a_boot_of_1970_keeps_its_order_and_its_distances() -> None:
+    hour = Neighbours(1_000_000_000, 1_003_600_000)
+    times = [between(at(s * 1_000_000_000, s * 1000, state="none"), hour).at_ms for s in (40, 45, 99)]
+    assert times == [1_000_040_000, 1_000_045_000, 1_000_099_000]
 
 
 @pytest.mark.parametrize("away_ms", [-7_200_000, -1, 0, 1, 7_200_000])
