@@ -191,6 +191,7 @@ def addresses(stage: Stage, words: Catalogue) -> list[str]:
     """Return the lines that tell a person where to look and how to log in."""
     return [
         words.text("demo.screens", qr=stage.screen(Door.QR), nfc=stage.screen(Door.NFC)),
+        words.text("demo.pin", pin=stage.pin),
         words.text("demo.staff", url=stage.web, login=LOGIN, office=OFFICE_LOGIN, password=stage.password),
         words.text("demo.mailbox", url=stage.mailbox),
     ]

@@ -16,6 +16,7 @@ import msgspec
 
 from attendance.cards import CardToken
 from attendance.catalogue import Catalogue
+from attendance.staff_pin import draw_pin
 from provisioning.demo.day import REPEAT_WINDOW_S, RHYTHMS, Door, Tap
 from provisioning.demo.processes import Ensemble
 from provisioning.errors import DemoFailed
@@ -59,6 +60,8 @@ class Stage:
     folder: Path
     ports: Ports
     password: str = field(repr=False)
+    pin: str = field(repr=False)
+    """With which staff enter a child who has no card."""
     tokens: Mapping[str, CardToken] = field(repr=False)
     """By the child's number."""
     children: tuple[Child, ...]
@@ -148,7 +151,7 @@ def set_up(folder: Path, ports: Ports, ensemble: Ensemble, words: Catalogue) -> 
         f"[live]\nport = {ports.live}",
         f'[smtp]\nport = {ports.smtp}\nsender = "Tadaima <tadaima@example.com>"',
     )
-    password = secrets.token_urlsafe(9)
+    password, pin = secrets.token_urlsafe(9), draw_pin()
     _write(folder / "password", password)
     roster = folder / "roster.csv"
     roster.write_bytes((resources.files("provisioning.demo") / "roster.csv").read_bytes())
@@ -157,6 +160,7 @@ def set_up(folder: Path, ports: Ports, ensemble: Ensemble, words: Catalogue) -> 
     ensemble.run(*server, "init")
     ensemble.run(*server, "sites", "add", SITE, words.text("demo.site"))
     ensemble.run(*server, "sites", "set", SITE, f"repeat_window_s={REPEAT_WINDOW_S}", f"undo_s={UNDO_S}")
+    ensemble.run(*server, "sites", "pin", SITE, "--pin", pin)
     ensemble.run(*server, "roster", "import", str(roster), "--site", SITE, "--apply")
     ensemble.run(*server, "account", "add", LOGIN, "--role", "staff", "--site", SITE, *with_password)
     ensemble.run(*server, "account", "add", OFFICE_LOGIN, "--role", "office", *with_password)
@@ -165,6 +169,7 @@ def set_up(folder: Path, ports: Ports, ensemble: Ensemble, words: Catalogue) -> 
         folder=folder,
         ports=ports,
         password=password,
+        pin=pin,
         tokens={number: CardToken.from_text(text) for number, text in csv.reader(tokens)},
         children=tuple(_children(roster)),
     )
