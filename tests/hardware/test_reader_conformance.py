@@ -24,13 +24,17 @@ from hardware.errors import ReaderLost
 from hardware.fake import FakeReader
 from hardware.key_scanner import KeyScanner
 from hardware.nfc_nfcpy import NfcReader
+from hardware.nfc_pcsc import PcscReader
 from hardware.qr_camera import QrCamera
 from hardware.reader import CardReader, RawRead
+from hardware.soft_pcsc import Carriage, PcscCard
+from hardware.soft_tags import SoftTag, Type2Tag, Type3Tag, Type4Tag, ndef_message
 from hardware.synthetic_card import code_picture
 from kiosk.config import ReaderKind, ReaderSettings
 from kiosk.devices import make_reader
 from tests.hardware.camera_programme import command_source, write_jpegs
 from tests.hardware.keystrokes import encoded, typed
+from tests.hardware.pcsc_daemon import ACR122, ACS, SONY, PcscDaemon
 
 HOLD_S = 1.2
 GAP_S = 1.6
@@ -158,6 +162,29 @@ class NfcKit:
         return self.make("tty:S99:pn532")
 
 
+class PcscKit:
+    """A real pcscd with a virtual reader; cards of one type."""
+
+    def __init__(self, tag: Callable[[bytes], SoftTag], make: str, carriage: Carriage) -> None:
+        self.tag, self.make, self.carriage = tag, make, carriage
+
+    @contextmanager
+    def rig(self, tmp_path: Path, cards: list[str]) -> Iterator[Rig]:
+        with PcscDaemon(self.make) as daemon:
+
+            def show() -> None:
+                for card in cards:
+                    daemon.slot.lay(PcscCard(self.tag(ndef_message(text=card) or b""), self.carriage))
+                    time.sleep(HOLD_S)
+                    daemon.slot.lift()
+                    time.sleep(GAP_S)
+
+            yield Rig(PcscReader("door"), show)
+
+    def missing(self, tmp_path: Path) -> CardReader:
+        return PcscReader("door", "no such reader")
+
+
 class CameraKit:
     """Cards held to a camera, recorded."""
 
@@ -254,6 +281,9 @@ KITS: dict[str, Kit] = {
     "nfcpy, type 3": NfcKit("3", "012e4c1122334455", partial(NfcReader, "door")),
     "nfcpy, type 4": NfcKit("4", "04112233445566", partial(NfcReader, "door")),
     "nfcpy, in its own process": NfcKit("2", "04a1b2c3d4e580", in_own_process(ReaderKind.NFC)),
+    "pcsc, type 2": PcscKit(partial(Type2Tag, bytes.fromhex("04a1b2c3d4e580")), ACS, Carriage.DIRECT),
+    "pcsc, type 3": PcscKit(partial(Type3Tag, bytes.fromhex("012e4c1122334455")), SONY, Carriage.TRANSPARENT),
+    "pcsc, type 4": PcscKit(partial(Type4Tag, bytes.fromhex("04112233445566")), ACR122, Carriage.PN532),
     "camera": CameraKit(partial(QrCamera, "door")),
     "camera, in its own process": CameraKit(in_own_process(ReaderKind.QR_CAMERA)),
     "camera through a programme": CameraProgrammeKit(),

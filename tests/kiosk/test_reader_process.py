@@ -14,7 +14,7 @@ import pytest
 
 from attendance.records import Moved
 from hardware.errors import ReaderLost
-from hardware.nfc_nfcpy import NfcReader
+from hardware.nfc_auto import AutoNfcReader
 from hardware.qr_camera import QrCamera
 from hardware.reader_messages import Ended, Message, Opened, decode
 from hardware.supervised import SupervisedReader
@@ -53,7 +53,7 @@ def wait_until(happened: Callable[[], bool]) -> None:
 def test_a_camera_has_a_process_of_its_own_and_others_have_one_when_it_is_set() -> None:
     camera, nfc = settings_of(ReaderKind.QR_CAMERA, "0"), settings_of(ReaderKind.NFC, "usb")
     assert isinstance(make_reader(camera), SupervisedReader)
-    assert isinstance(make_reader(nfc), NfcReader)
+    assert isinstance(make_reader(nfc), AutoNfcReader)
     assert isinstance(make_reader(msgspec.structs.replace(camera, own_process=False)), QrCamera)
     assert isinstance(make_reader(msgspec.structs.replace(nfc, own_process=True)), SupervisedReader)
 
