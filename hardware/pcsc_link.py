@@ -4,6 +4,7 @@ Uses pyscard's plain bindings (smartcard.scard): its classes above them watch re
 be ended in time. Imports pyscard, so it is itself imported only when a reader is opened.
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Sequence
@@ -135,7 +136,7 @@ class PcscLink:
         if not self.stopping.is_set():
             self.stopping.set()
             context = self._context
-            self._calls.end(*(() if context is None else (lambda: scard.SCardReleaseContext(context),)))
+            self._calls.end(*(() if context is None else (lambda: _release(context),)))
 
     def _choose(self, names: Sequence[str], prefix: str) -> str:
         fitting = [name for name in names if name.startswith(prefix)]
@@ -160,7 +161,7 @@ class PcscLink:
             return self._calls.call(lambda: not self.stopping.is_set() and time.monotonic() < until_s, function, *args)
         except StillBusy as error:
             raise ReaderLost(self._name, "closed" if self.stopping.is_set() else "pcscd does not answer") from error
-        except SystemError as error:  # how pyscard 2.3.1 tells of a call that failed before it gave a list
+        except SystemError as error:  # pyscard #248: how it tells of some calls that failed
             raise ReaderLost(self._name, "pcscd does not answer") from error
 
     def _draw(self, function: Any, *args: Any) -> Any:
@@ -190,3 +191,8 @@ class PcscLink:
 
     def _lost(self, code: int) -> ReaderLost:
         return ReaderLost(self._name, _REMEDIES.get(code) or str(scard.SCardGetErrorMessage(code)).rstrip("."))
+
+
+def _release(context: Any) -> None:
+    with contextlib.suppress(SystemError):  # pyscard #248
+        scard.SCardReleaseContext(context)
