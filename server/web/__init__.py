@@ -4,7 +4,7 @@ from importlib import import_module
 
 from flask import Flask
 
-_VIEWS = ("cards", "faults", "login", "office", "reports", "staff", "suspended")
+_VIEWS = ("cards", "faults", "login", "office", "pins", "reports", "staff", "suspended")
 
 
 def register(app: Flask) -> None:
