@@ -4,12 +4,13 @@ import errno
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from msgspec.structs import replace
 
 from bench.faulty_disk.faults import CHANGES, SYNCS, Fail
 from bench.faulty_disk.mount import FaultyDisk
-from bench.journal_writer import Acknowledgements, Task, append, open_journal
+from bench.journal_writer import JOURNAL, Acknowledgements, Task, append, open_journal
 from bench.power_cuts import Tally, cut, disk_in_memory, run_writer
 
 FAULTS = {
@@ -23,6 +24,12 @@ FAULTS = {
 BEFORE = range(5)
 MEANWHILE = range(5, 8)
 AFTERWARDS = range(8, 12)
+
+
+LONG = 150
+"""So many entries have an index of several pages."""
+PAGE_BYTES, LOG_HEADER_BYTES, FRAME_BYTES, INDEX_LEAF = 4096, 32, 24 + 4096, 0x0A
+"""Source: sqlite.org/fileformat2.html, 1.6 and 4.1."""
 
 
 class Life(StrEnum):
@@ -49,7 +56,8 @@ def suffer(fault: Fail, life: Life, *, seed: int = 1) -> Suffered:
     """Let a journal meet a fault, heal the disk, and cut the power after each operation from then on."""
     with disk_in_memory() as disk, closing(Acknowledgements(disk.folder)) as acknowledgements:
         before, meanwhile, afterwards = _LIVES[life](disk, fault, acknowledgements)
-        tally = cut(disk.record(), seed=seed, start=before)
+        operations = disk.record()
+    tally = cut(operations, seed=seed, cuts=range(before, len(operations)))
     return Suffered(meanwhile, afterwards, tally)
 
 
@@ -68,6 +76,35 @@ def _break(disk: FaultyDisk, fault: Fail) -> int:
     before = len(disk.record())
     disk.fail(fault)
     return before
+
+
+def spoil_and_set_aside(*, seed: int = 1) -> Tally:
+    """Spoil a page of a journal that others make up for, and cut the power while it is set aside and begun anew."""
+    with disk_in_memory() as disk, closing(Acknowledgements(disk.folder)) as acknowledgements:
+        with closing(open_journal(disk.folder)) as journal:
+            append(journal, range(LONG), acknowledgements)
+        run_writer(disk.folder, Task(first=LONG, commits=len(BEFORE)))
+        before = len(disk.record())
+        _spoil_index(disk.folder / JOURNAL)
+        with closing(open_journal(disk.folder)) as journal:
+            append(journal, range(LONG + len(BEFORE), LONG + 2 * len(BEFORE)), acknowledgements)
+            after = len(disk.record())
+        operations = disk.record()
+    return cut(operations, seed=seed, cuts=range(before, after), mends=True)
+
+
+def _spoil_index(path: Path) -> None:
+    """Overwrite the beginning of a page of an index that the log does not hold."""
+    content, log = path.read_bytes(), path.with_name(f"{path.name}-wal").read_bytes()
+    in_log = {int.from_bytes(log[at : at + 4], "big") for at in range(LOG_HEADER_BYTES, len(log), FRAME_BYTES)}
+    page = next(
+        number
+        for number in range(2, len(content) // PAGE_BYTES + 1)
+        if content[(number - 1) * PAGE_BYTES] == INDEX_LEAF and number not in in_log
+    )
+    with path.open("r+b") as file:
+        file.seek((page - 1) * PAGE_BYTES)
+        file.write(b"\xff" * 64)
 
 
 def _go_on(disk: FaultyDisk, fault: Fail, acknowledgements: Acknowledgements) -> _Counts:

@@ -86,18 +86,18 @@ def cut(
     seed: int,
     lies: bool = False,
     identify: Identify = number_of,
-    start: int = 0,
-    every: int = 1,
+    cuts: range | None = None,
+    mends: bool = False,
 ) -> Tally:
-    """Cut the power after each operation in three ways and look at what is left; `start` and `every` take a share.
+    """Cut the power after each operation in three ways, or after some only, and look at what is left.
 
-    With `lies` the disk did nothing when it was asked to sync. What is left twice in the same bytes is opened once.
+    With `lies` the disk did nothing when it was asked to sync; with `mends` a journal may be set aside, and what it
+    holds is taken in. What is left twice in the same bytes is opened once.
     """
     tally = Tally()
     chance = random.Random(seed)
     disk = Disk(lies=lies)
     lines = _Lines(identify)
-    cuts = range(start, len(operations), every)
     promised: list[Promise] = []
     acknowledged = -1
     before: dict[str, tuple[Image, Rows | None]] = {}
@@ -107,13 +107,13 @@ def cut(
             acknowledged = operation.file
         if isinstance(operation, Write) and operation.file == acknowledged:
             promised += promises(operation.data)
-        if boundary not in cuts:
+        if cuts is not None and boundary not in cuts:
             continue
         for loss, image in (("lost", disk.lost()), ("torn", disk.torn(chance)), ("kept", disk.kept())):
             image.pop(f"/{ACKNOWLEDGED}", None)
             same, rows = before.get(loss, (None, None))
             if image != same:
-                rows = _recovered(image, lines)
+                rows = _recovered(image, lines, mends=mends)
                 before[loss] = image, rows
             tally.cuts += 1
             _judge(tally, rows, promised, lines, f"{loss} at {boundary}")
@@ -148,15 +148,16 @@ class _Lines:
         return [each for each in found if each != ()]
 
 
-def _recovered(image: Image, lines: _Lines) -> Rows | None:
+def _recovered(image: Image, lines: _Lines, *, mends: bool) -> Rows | None:
     """Open a journal after a cut as the door does, and return its entries; None when it is not sound."""
     with tempfile.TemporaryDirectory(dir=MEMORY, prefix="tadaima-") as folder:
         lay_out(image, Path(folder))
         # Opening checks the file, begins a session, and sets aside what is damaged.
         journal = open_journal(Path(folder))
         with closing(journal), closing(JournalReader.open(Path(folder) / JOURNAL)) as reader:
-            if journal.problem is not None or asides_of(Path(folder) / JOURNAL):
+            if journal.problem is not None or (asides_of(Path(folder) / JOURNAL) and not mends):
                 return None
+            journal.salvage()
             rows = {
                 (head.session, seq): line
                 for head in journal.heads()

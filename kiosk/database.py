@@ -9,6 +9,7 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -65,6 +66,7 @@ def open_database(
     Raises: Damaged, ForeignFile, sqlite3.Error, OSError. Thread: any, one at a time.
     """
     make_private_folder(path.parent)
+    _finish_setting_aside(path)
     db = _connect(path, "rwc", busy_timeout_s)
     try:
         _check(db)
@@ -206,6 +208,14 @@ def _identity(db: Database) -> tuple[int, int, int]:
         db.rollback()
 
 
+def _finish_setting_aside(path: Path) -> None:
+    """Let the log follow a damaged file that was set aside as the power went; SQLite would remove it."""
+    log_left, asides = path.with_name(f"{path.name}-wal"), asides_of(path)
+    if asides and log_left.exists() and not path.exists():
+        log_left.rename(asides[-1].with_name(f"{asides[-1].name}-wal"))
+        sync_folder(path.parent)
+
+
 def asides_of(path: Path) -> list[Path]:
     """Return the damaged files set aside at a path, oldest first."""
     return sorted(each for each in path.parent.glob(f"{path.name}.damaged-*") if _ASIDE.search(each.name))
@@ -223,5 +233,8 @@ def set_aside(path: Path, at_ms: int) -> Path:
         part = path.with_name(path.name + companion)
         if part.exists():
             part.rename(aside.with_name(aside.name + companion))
+            # In this order, also on the disk: a log whose file has gone is known, and follows it at the next opening.
+            with suppress(OSError):
+                sync_folder(path.parent)
     log.error("database set aside file=%s as=%s", path.name, aside.name)
     return aside

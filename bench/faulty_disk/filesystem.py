@@ -111,9 +111,10 @@ class FaultyFilesystem(mfusepy.Operations):  # type: ignore[misc]  # mfusepy has
                 "st_gid": os.getgid(),
             }
 
-    def readdir(self, path: str, fh: int) -> Iterator[str]:
+    def readdir(self, path: str, fh: int) -> Iterator[tuple[str, dict[str, int], int]]:
         with self._lock:
-            return iter([".", "..", *(PurePosixPath(each).name for each in self._inside(path))])
+            numbers = {".": self._node(path).number, "..": 1, **{each.name: each.number for each in self._inside(path)}}
+            return iter([(name, {"st_ino": number}, 0) for name, number in numbers.items()])
 
     def statfs(self, path: str) -> dict[str, int]:
         with self._lock:
@@ -261,8 +262,8 @@ class FaultyFilesystem(mfusepy.Operations):  # type: ignore[misc]  # mfusepy has
             raise OSError(errno.ENOENT, "no such file")
         return self._nodes[path]
 
-    def _inside(self, folder: str) -> list[str]:
-        return [each for each in self._nodes if each != "/" and str(PurePosixPath(each).parent) == folder]
+    def _inside(self, folder: str) -> list[_Node]:
+        return [node for path, node in self._nodes.items() if path != "/" and str(PurePosixPath(path).parent) == folder]
 
     def _make(self, path: str, mode: int) -> _Node:
         node = _Node(next(self._numbers), path, mode)

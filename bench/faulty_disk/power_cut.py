@@ -1,7 +1,8 @@
 """What a disk holds after a power cut, as strictly as POSIX allows it to forget.
 
 A write is on the disk once its file was synced, a name once its folder was. Until then each sector of 512 bytes, each
-change of size and each change of a name may survive by itself, in any state it passed through. After a sync that failed
+change of size and each change of a name may survive by itself, in any state it passed through; only the changes of one
+name come in order. After a sync that failed
 the kernel takes what was written for clean: a later sync that succeeds does not bring it, unless it is written again.
 """
 
@@ -78,9 +79,13 @@ class Disk:
     def torn(self, chance: random.Random) -> Image:
         """What was synced, and of the rest whatever chance lets survive."""
         names = dict(self._durable)
+        behind: set[str] = set()
         for change in self._pending:
-            if chance.random() < 0.5:
+            touched = _touched(change)
+            if chance.random() < 0.5 and behind.isdisjoint(touched):
                 _name(names, change)
+            else:
+                behind |= touched
         return {path: self._files[number].torn(chance) for path, number in _reachable(names)}
 
     def _sync_folder(self, path: str) -> None:
@@ -176,19 +181,22 @@ class _File:
 
 
 def _name(names: Names, change: Make | MakeFolder | Rename | Remove) -> None:
-    """Change names; a change whose ground did not survive does nothing."""
+    """Change names."""
     match change:
         case Make():
             names[change.path] = change.file
         case MakeFolder():
             names[change.path] = FOLDER
         case Rename():
-            if change.old in names:
-                names[change.new] = names.pop(change.old)
+            names[change.new] = names.pop(change.old)
         case Remove():
-            names.pop(change.path, None)
+            del names[change.path]
         case _:
             assert_never(change)
+
+
+def _touched(change: Make | MakeFolder | Rename | Remove) -> set[str]:
+    return {change.old, change.new} if isinstance(change, Rename) else {change.path}
 
 
 def _folder_of(change: Make | MakeFolder | Rename | Remove) -> str:

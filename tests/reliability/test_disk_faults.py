@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from attendance.records import AttendanceRecord, Moved
-from bench.disk_faults import AFTERWARDS, FAULTS, Life, suffer, suffer_in_turn
+from bench.disk_faults import AFTERWARDS, FAULTS, Life, spoil_and_set_aside, suffer, suffer_in_turn
 from bench.faulty_disk.faults import Fail
 from bench.journal_writer import JOURNAL
 from bench.power_cuts import Tally, cut, disk_in_memory
@@ -52,6 +52,15 @@ def test_a_log_that_was_only_in_memory_is_what_would_lose_entries(monkeypatch: p
 def test_a_folder_whose_names_were_not_synced_is_what_would_lose_entries(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "sync_folder", lambda folder: None)
     assert suffer(OWN_FOLDER_SYNC, Life.BEGINS).tally.lost > 0
+
+
+def test_a_damaged_journal_is_set_aside_whole_whenever_the_power_goes() -> None:
+    assert_nothing_lost(spoil_and_set_aside())
+
+
+def test_a_log_that_does_not_follow_its_file_is_what_would_lose_entries(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "_finish_setting_aside", lambda path: None)
+    assert spoil_and_set_aside().lost > 0
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)

@@ -9,6 +9,7 @@ from bench.power_cuts import Tally, cut, record
 TASK = Task(first=0, commits=100, sessions=3, checkpoint_every=12)
 """Two of these, with the making of the file, nine checkpoints and three openings each."""
 SHORT = Task(first=0, commits=30, checkpoint_every=12)
+EVERY_THIRD = range(0, 10_000, 3)
 
 
 def assert_all_well(tally: Tally, commits: int) -> None:
@@ -24,7 +25,7 @@ def test_no_power_cut_loses_doubles_or_spoils_what_was_acknowledged(seed: int) -
 
 @pytest.mark.parametrize("variant", [Variant.NOT_SYNCED, Variant.TOO_EARLY])
 def test_a_journal_that_promises_too_early_is_caught(variant: Variant) -> None:
-    tally = cut(record(msgspec.structs.replace(SHORT, variant=variant)), seed=1, every=3)
+    tally = cut(record(msgspec.structs.replace(SHORT, variant=variant)), seed=1, cuts=EVERY_THIRD)
     assert tally.acknowledged == SHORT.commits
     assert tally.lost > 0
     assert (tally.doubled, tally.wrong) == (0, 0), tally.examples
@@ -32,6 +33,6 @@ def test_a_journal_that_promises_too_early_is_caught(variant: Variant) -> None:
 
 def test_a_card_that_lies_about_syncs_is_caught() -> None:
     operations = record(SHORT)
-    assert_all_well(cut(operations, seed=1, every=3), SHORT.commits)
-    tally = cut(operations, seed=1, every=3, lies=True)
+    assert_all_well(cut(operations, seed=1, cuts=EVERY_THIRD), SHORT.commits)
+    tally = cut(operations, seed=1, cuts=EVERY_THIRD, lies=True)
     assert tally.lost > 0
