@@ -42,7 +42,7 @@ def run(*, quick: bool) -> list[Row]:
         *_answers(seconds),
         *_queue(taps=400 if quick else 10_000),
         *painted.rows(*((12, 4) if quick else (300, 30))),
-        *rush.rows(*((110, 60) if quick else (10_000, 60))),
+        *rush.rows(*((80, 60) if quick else (10_000, 60))),
     ]
 
 
