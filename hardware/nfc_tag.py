@@ -113,5 +113,8 @@ def first_text(message: bytes) -> str | None:
     """The first text record of an NDEF message, or None when it has none. Raises: ndef.DecodeError."""
     import ndef
 
-    texts = [record.text for record in ndef.message_decoder(message) if isinstance(record, ndef.TextRecord)]
+    try:
+        texts = [record.text for record in ndef.message_decoder(message) if isinstance(record, ndef.TextRecord)]
+    except UnicodeDecodeError as error:  # ndeflib lets it slip for a record type that is not ASCII
+        raise ndef.DecodeError(error.reason) from error
     return next((str(text) for text in texts if text), None)

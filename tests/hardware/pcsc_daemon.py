@@ -27,12 +27,13 @@ _PORTS_TRIED = 10
 _PCSCD = "/usr/sbin/pcscd"
 _VPCD_CONFIGURATION = Path("/etc/reader.conf.d/vpcd")
 _START = """
-import os, sys
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: end when the test process does, however that ends
 os.dup2(int(sys.argv[1]), 3)
 os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
 os.execv(sys.argv[2], sys.argv[2:])
 """
-_FOLDER = Path(tempfile.mkdtemp(prefix="pcsc-"))  # not tmp_path: a socket's path has 107 bytes at most
+_FOLDER = Path(tempfile.gettempdir(), f"pcsc-{os.getpid()}")  # not tmp_path: a socket's path has 107 bytes at most
 SOCKET = _FOLDER / "pcscd.comm"
 os.environ["PCSCLITE_CSOCK_NAME"] = str(SOCKET)
 
@@ -49,6 +50,7 @@ class PcscDaemon:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
+        _FOLDER.mkdir(mode=0o700)
         for _ in range(_PORTS_TRIED):
             self._port = _odd_port()
             self.start()
@@ -57,6 +59,7 @@ class PcscDaemon:
                 self.slot.__enter__()
                 return self
             self.kill()  # another process took the port first
+        shutil.rmtree(_FOLDER)
         raise AssertionError(f"pcscd shows no reader; is vpcd missing? {_MISSING}")
 
     def __exit__(
@@ -64,6 +67,7 @@ class PcscDaemon:
     ) -> None:
         self.kill()
         self.slot.__exit__(None, None, None)
+        shutil.rmtree(_FOLDER)
 
     def start(self, *, plugged: bool = True) -> None:
         """Start pcscd, with its reader plugged in or not."""
@@ -130,8 +134,3 @@ def _readers() -> list[str]:
     names: list[str] = scard.SCardListReaders(context, [])[1]
     scard.SCardReleaseContext(context)
     return names
-
-
-def remove_folder() -> None:
-    """Remove what this process's daemons have left."""
-    shutil.rmtree(_FOLDER, ignore_errors=True)

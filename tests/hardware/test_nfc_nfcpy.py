@@ -13,7 +13,7 @@ import pytest
 
 from hardware.errors import DriverMissing, ReaderLost
 from hardware.nfc_nfcpy import NfcReader
-from hardware.reader import Medium
+from hardware.reader import Medium, TagType
 from hardware.simulated_nfc import SimulatedAntenna
 from hardware.soft_card import SoftField
 from hardware.soft_tags import SoftTag, Type2Tag, Type3Tag, Type4Tag, TypeATag, ndef_message
@@ -68,6 +68,21 @@ def test_a_tag_is_read_as_its_first_text_and_else_as_what_it_is(tag: SoftTag, re
     with watching() as watch:
         watch.hold(tag, seconds=0)
         assert watch.wait_for(1) == [read]
+
+
+@pytest.mark.parametrize(
+    ("shown", "tag"),
+    [
+        (Type2Tag(UID, text_message()), TagType.TYPE_2),
+        (Type3Tag(IDM, None), TagType.TYPE_3),
+        (Type4Tag(UID, None), TagType.TYPE_4),
+    ],
+)
+def test_a_read_tells_the_type_of_its_tag(shown: SoftTag, tag: TagType) -> None:
+    with watching() as watch:
+        watch.hold(shown, seconds=0)
+        watch.wait_for(1)
+        assert watch.raws[0].tag is tag
 
 
 def test_a_card_held_on_is_one_read() -> None:

@@ -5,11 +5,11 @@ from typing import Any
 
 import ndef
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hardware.nfc_tag import first_text, identify, may_hold_text
-from hardware.reader import Medium
+from hardware.nfc_tag import first_text, identify, may_hold_text, tag_type
+from hardware.reader import Medium, TagType
 from hardware.soft_tags import ndef_message
 
 
@@ -68,6 +68,25 @@ def test_mifare_classic_and_peers_are_not_asked_for_text(sak: int, worth_it: boo
     assert may_hold_text(type_a(b"\x04" + bytes(6), sak)) == worth_it
 
 
+@pytest.mark.parametrize(
+    ("target", "tag"),
+    [
+        (type_a(b"\x04" + bytes(6), 0x00), TagType.TYPE_2),
+        (type_a(bytes(4), 0x08), TagType.MIFARE_CLASSIC),
+        (type_a(bytes(4), 0x18), TagType.MIFARE_CLASSIC),
+        (type_a(bytes(4), 0x88), TagType.MIFARE_CLASSIC),
+        (type_a(bytes(4), 0x20), TagType.TYPE_4),
+        (type_a(bytes(4), 0x28), TagType.TYPE_4),
+        (type_a(bytes(4), 0x40), None),
+        (felica(bytes(8)), TagType.TYPE_3),
+        (SimpleNamespace(brty="106A", rid_res=bytes(6), sdd_res=None, sel_res=None), TagType.TYPE_1),
+        (SimpleNamespace(brty="106B", rid_res=None, sdd_res=None, sel_res=None), None),
+    ],
+)
+def test_a_tag_is_of_the_type_that_its_technology_and_sak_say(target: Any, tag: TagType | None) -> None:
+    assert tag_type(target) is tag
+
+
 def test_an_identity_does_not_show_its_uid() -> None:
     assert "payload" not in repr(identify(type_a(bytes.fromhex("a1b2c3d4")), 0xFFFF))
 
@@ -83,6 +102,7 @@ def test_utf_16_text_is_text_too() -> None:
 
 
 @given(st.binary(max_size=80))
+@example(b"\x11\x01\x00\x80")  # a record type that is not ASCII
 def test_arbitrary_bytes_are_no_text_or_a_decode_error_or_a_text(message: bytes) -> None:
     try:
         text = first_text(message)
