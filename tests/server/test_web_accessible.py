@@ -118,7 +118,9 @@ def test_the_page_of_the_office(
     assert violations(page) == []
 
 
-@pytest.mark.parametrize("address", ["/cards/MIDORI", "/cards/SAKURA", "/suspended", "/pins", "/nowhere", "/site/NOWHERE"])
+@pytest.mark.parametrize(
+    "address", ["/cards/MIDORI", "/cards/SAKURA", "/suspended", "/pins", "/nowhere", "/site/NOWHERE"]
+)
 def test_other_pages(
     context: BrowserContext, url: str, violations: Violations, language: Language, address: str
 ) -> None:
