@@ -115,6 +115,6 @@ def first_text(message: bytes) -> str | None:
 
     try:
         texts = [record.text for record in ndef.message_decoder(message) if isinstance(record, ndef.TextRecord)]
-    except UnicodeDecodeError as error:  # ndeflib lets it slip for a record type that is not ASCII
-        raise ndef.DecodeError(error.reason) from error
+    except ValueError as error:  # ndeflib lets it slip for types and languages that are not ASCII, or too long
+        raise ndef.DecodeError("not a message") from error
     return next((str(text) for text in texts if text), None)

@@ -103,6 +103,7 @@ def test_utf_16_text_is_text_too() -> None:
 
 @given(st.binary(max_size=80))
 @example(b"\x11\x01\x00\x80")  # a record type that is not ASCII
+@example(b"\xd1\x01\x03T\x02\xff\xff")  # nor a language
 def test_arbitrary_bytes_are_no_text_or_a_decode_error_or_a_text(message: bytes) -> None:
     try:
         text = first_text(message)
