@@ -152,7 +152,7 @@ def _pairs(number: int, wrong: Counter[str]) -> list[Row]:
 
 def _beside_a_still_card(hurried: HandSequence, seed: int) -> tuple[str, list[Grey]]:
     """The other card's payload, and frames made of the middle of the hand's and the middle of the other's."""
-    payload = draw_payload(np.random.default_rng(seed))
+    payload = draw_payload(np.random.default_rng([seed, 1]))
     card, scene = draw_card(payload), Scene(seed=seed + 1)
     pictures = []
     for at, grey in enumerate(hurried.frames):

@@ -1,8 +1,7 @@
 """Which engine looks at which frame, under a time budget (step 1 of the line).
 
-A live frame gets zxing-cpp; when that finds no card, a cheap sharpening; then one of the expensive steps, or one for
-faint pictures, in turn: within four frames each is tried, and no frame takes longer than its budget. A photograph gets
-every step.
+A live frame gets zxing-cpp; when that finds no card, a cheap sharpening; then one of the expensive steps or none, in
+turn: within four frames each is tried, and no frame takes longer than its budget. A photograph gets every step.
 """
 
 import logging
@@ -27,8 +26,6 @@ PATIENCE_TURNS = 300
 """How often a step is refused before it is tried once more, should the machine have been busy when it was measured."""
 SMALLEST_SIDE_PX = 21
 """Fewer pixels than the smallest QR code has modules."""
-FAINT_LEVELS = 80
-"""Fewer grey levels than this between dark and light make a picture faint; a printed card in daylight has 150."""
 LARGEST_ENLARGED_PX = 8_400_000
 """More than any phone's photograph needs: enlarging one further costs seconds."""
 
@@ -86,29 +83,13 @@ def threshold(grey: Grey) -> Grey:
     return np.asarray(bounded, dtype=np.uint8)
 
 
-def read_faint(grey: Grey) -> list[Code]:
-    """What zxing-cpp reads in a picture of little contrast, as of a dimmed phone; nothing in any other, at no cost.
-
-    Stretching alone would stretch the noise as well, so it is smoothed before the edges are sharpened.
-    """
-    import cv2
-
-    low, high = np.percentile(grey[::8, ::8], (1, 99))
-    if high - low > FAINT_LEVELS:
-        return []
-    levels = (np.arange(256) - low) * (255 / max(1.0, high - low))
-    stretched = cv2.LUT(grey, np.clip(levels, 0, 255).astype(np.uint8))
-    return read_with_zxing(sharpen(np.asarray(cv2.GaussianBlur(stretched, (0, 0), 0.8), dtype=np.uint8)))
-
-
 FIRST = Step("zxing", read_with_zxing)
 PYZBAR = Step("pyzbar", read_with_pyzbar, guess=15.0)
 SHARPEN = Step("sharpen", read_with_zxing, sharpen, guess=4.0)
 DOUBLE = Step("double", read_with_zxing, double_and_sharpen, 2.0, guess=20.0)
-FAINT = Step("faint", read_faint, guess=5.0)
 REST = Step("rest", lambda _: [], guess=0.0)
 """Keeps the mean cost of an unreadable card well under that of pyzbar on every frame; measured in bench/reading.py."""
-RUNGS = ((SHARPEN,), (DOUBLE, FAINT, PYZBAR, FAINT))
+RUNGS = ((SHARPEN,), (DOUBLE, REST, PYZBAR, REST))
 """After the first step a frame tries one step of each rung, the next in turn."""
 BESIDE = (SHARPEN, PYZBAR, REST, SHARPEN, DOUBLE, REST)
 """One step a frame of these, beside a card that is read already and held on."""

@@ -8,7 +8,7 @@ from itertools import chain, repeat
 import numpy as np
 import pytest
 
-from hardware.qr_cascade import KNOWN_FRAMES, PATIENCE_TURNS, Cascade, Step, read_faint, read_photograph, sharpen
+from hardware.qr_cascade import KNOWN_FRAMES, PATIENCE_TURNS, Cascade, Step, read_photograph, sharpen
 from hardware.qr_decode import Code, Grey, read_with_pyzbar, read_with_zxing
 from hardware.synthetic_card import draw_card
 from hardware.synthetic_frames import Condition, draw_hard_frames
@@ -228,23 +228,6 @@ def test_an_engine_that_raises_costs_its_own_finds_only_and_is_named_once(
         finds = [cascade.read(FRAME) for _ in range(3)]
     assert all(find[0].payload == b"T1" for find in finds)
     assert [record.getMessage() for record in caplog.records] == ["decoder failed step=broken"]
-
-
-def test_a_card_of_little_contrast_is_read_and_one_of_much_is_left_to_the_other_steps() -> None:
-    random = np.random.default_rng(5)
-    scene = Scene(seed=5)
-    faint_reads = zxing_reads = 0
-    for _ in range(12):
-        held = scene.render(draw_card("TFAINT"), Pose(size=0.3, motion_px=6.0, defocus_px=2.0))
-        dim = np.clip(held * 0.12 + 12 + random.normal(0, 3, held.shape), 0, 255).astype(np.uint8)
-        faint_reads += [code.payload for code in read_faint(dim)] == [b"TFAINT"]
-        zxing_reads += bool(read_with_zxing(dim))
-        assert read_faint(held) == []
-    assert faint_reads > zxing_reads + 3
-
-
-def test_an_even_picture_holds_nothing_faint() -> None:
-    assert read_faint(np.full((80, 80), 7, dtype=np.uint8)) == []
 
 
 def test_the_extra_steps_read_what_the_first_engine_alone_does_not() -> None:
