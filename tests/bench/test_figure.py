@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.figure import Better, Row, encode, holds, measured, percentile, table, wrong
+from bench.figure import Better, Counts, Row, encode, holds, measured, percentile, proved, table, wrong
 
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 rows = st.builds(
@@ -83,6 +83,7 @@ def test_json_names_every_field_a_reader_is_promised() -> None:
             "better": "lower",
             "holds": True,
             "control": False,
+            "counts": None,
         }
     ]
 
@@ -118,3 +119,24 @@ def test_a_percentile_is_the_first_value_that_the_share_of_all_does_not_exceed(
     found = percentile(values, share)
     assert found in values
     assert sum(value <= found for value in values) >= share * len(values) > sum(value < found for value in values)
+
+
+def test_proofs_stand_in_a_table_of_their_own_with_the_harm_of_their_controls() -> None:
+    lines = table(
+        [
+            make_row(),
+            proved("power cut", Counts(cycles=6000, acknowledged=200, lost=0, doubled=0, wrong=0)),
+            proved("power cut, unsynced", Counts(6000, 200, lost=40, doubled=1, wrong=2), control=True),
+        ]
+    ).splitlines()
+    assert [line.split() for line in lines[3:]] == [
+        ["fault", "cycles", "acknowledged", "lost", "doubled", "wrong", "control", "verdict"],
+        ["power", "cut", "6,000", "200", "0", "0", "0", "43", "holds"],
+        ["power", "cut,", "unsynced", "6,000", "200", "40", "1", "2", "misses,", "as", "a", "control", "must"],
+    ]
+
+
+@pytest.mark.parametrize(("lost", "control"), [(1, False), (0, True)])
+def test_a_proof_with_harm_is_wrong_and_a_control_without(lost: int, control: bool) -> None:
+    rows = [proved("power cut", Counts(6000, 200, lost, doubled=0, wrong=0), control=control)]
+    assert wrong(rows) == rows

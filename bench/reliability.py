@@ -1,0 +1,73 @@
+"""Nothing lost, nothing doubled, nothing invented: faults brought about again and again, and what was promised."""
+
+import errno
+from concurrent.futures import ProcessPoolExecutor
+from unittest.mock import patch
+
+from bench.disk_faults import FAULTS, Life, spoil_and_set_aside, suffer, suffer_in_turn
+from bench.faulty_disk.faults import Fail
+from bench.faulty_disk.operations import Operation
+from bench.figure import Counts, Row, proved
+from bench.journal_writer import Task, Variant
+from bench.power_cuts import Tally, cut, record
+
+CORES = 2
+SYNC = Fail(("sync",), errno.EIO)
+FOLDER_SYNC = Fail(("sync_folder",), errno.EIO)
+WRITE = Fail(("write",), errno.EIO)
+
+
+def run(*, quick: bool) -> list[Row]:
+    """Measure; with `quick` fewer cycles of the same kinds."""
+    return [*_power_cuts(quick=quick), *_failing_disks(quick=quick), *_damage()]
+
+
+def _power_cuts(*, quick: bool) -> list[Row]:
+    """A journal over several lives of the door, whose log is full and begins anew more than once."""
+    task = Task(first=0, commits=210, sessions=3, checkpoint_every=12) if quick else Task(0, commits=2100, sessions=3)
+    operations = record(task)
+    short = record(Task(first=0, commits=40))
+    return [
+        _row("power cut at each operation", _cut_on_all_cores(operations)),
+        *(
+            _row(variant.value, cut(record(Task(first=0, commits=40, variant=variant)), seed=1), control=True)
+            for variant in (Variant.NOT_SYNCED, Variant.TOO_EARLY)
+        ),
+        _row("a card that lies about syncs", cut(short, seed=1, lies=True), control=True),
+    ]
+
+
+def _cut_on_all_cores(operations: list[Operation]) -> Tally:
+    shares = [range(first, len(operations), CORES) for first in range(CORES)]
+    with ProcessPoolExecutor(CORES) as pool:
+        tallies = [pool.submit(cut, operations, seed=share.start, cuts=share) for share in shares]
+    total = sum((tally.result() for tally in tallies), start=Tally())
+    # Each share knows all promises.
+    total.acknowledged //= CORES
+    return total
+
+
+def _failing_disks(*, quick: bool) -> list[Row]:
+    """Faults that stay until the disk is healed, and each of the first operations failing once."""
+    rows = [
+        _row(f"{name}, power cut after", sum((suffer(fault, life).tally for life in Life), start=Tally()))
+        for name, fault in FAULTS.items()
+    ]
+    turns = 1 if quick else 6
+    once = sum((suffer_in_turn(fault, life, turns) for fault in (SYNC, FOLDER_SYNC, WRITE) for life in Life), Tally())
+    rows.append(_row("one sync or write fails, power cut after", once))
+    with patch("kiosk.database._rewrite_log"):
+        rows.append(_row("log not written again at opening", suffer(SYNC, Life.REOPENS).tally, control=True))
+    return rows
+
+
+def _damage() -> list[Row]:
+    rows = [_row("power cut while a damaged journal is set aside", spoil_and_set_aside())]
+    with patch("kiosk.database._finish_setting_aside"):
+        rows.append(_row("log does not follow its file", spoil_and_set_aside(), control=True))
+    return rows
+
+
+def _row(fault: str, tally: Tally, *, control: bool = False) -> Row:
+    counts = Counts(tally.cuts, tally.acknowledged, tally.lost, tally.doubled, tally.wrong)
+    return proved(fault, counts, control=control)
