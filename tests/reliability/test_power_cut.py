@@ -1,10 +1,20 @@
 """The power goes after every operation that a disk was asked: what was acknowledged is there, whole and once."""
 
+import random
+from collections import defaultdict
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import msgspec
 import pytest
 
+from bench.faulty_disk.power_cut import Disk
 from bench.journal_writer import Task, Variant
-from bench.power_cuts import Tally, cut, record
+from bench.power_cuts import MEMORY, Tally, cut, disk_in_memory, lay_out, record
+from kiosk.database import asides_of
+from kiosk.roster_cache import RosterCache
+from tests.kiosk.door_parts import BOOT, roster, state
 
 TASK = Task(first=0, commits=100, sessions=3, checkpoint_every=12)
 """Two of these, with the making of the file, nine checkpoints and three openings each."""
@@ -36,3 +46,28 @@ def test_a_card_that_lies_about_syncs_is_caught() -> None:
     assert_all_well(cut(operations, seed=1, cuts=EVERY_THIRD), SHORT.commits)
     tally = cut(operations, seed=1, cuts=EVERY_THIRD, lies=True)
     assert tally.lost > 0
+
+
+def test_no_power_cut_spoils_the_cache_which_may_lose_its_latest() -> None:
+    with disk_in_memory() as mounted:
+        cache = RosterCache.open(mounted.folder / "cache.db", boot=BOOT)
+        with closing(cache):
+            for number in range(24):
+                cache.store_state(state(roster_part=roster(version=f"r{number}")))
+                if number % 6 == 5:
+                    assert cache._db is not None
+                    cache._db.execute("PRAGMA wal_checkpoint").fetchall()
+        operations = mounted.record()
+    disk, chance = Disk(), random.Random(1)
+    versions: dict[str, set[str]] = defaultdict(set)
+    for boundary, operation in enumerate(operations):
+        disk.apply(operation)
+        for loss, image in (("lost", disk.lost()), ("torn", disk.torn(chance)), ("kept", disk.kept())):
+            with TemporaryDirectory(dir=MEMORY) as folder:
+                lay_out(image, Path(folder))
+                path = Path(folder) / "cache.db"
+                with closing(RosterCache.open(path, boot=BOOT)) as cache:
+                    versions[loss].add(cache.versions()[0])
+                assert asides_of(path) == [], f"{loss} at {boundary}"
+    assert versions["kept"] == {"", *(f"r{number}" for number in range(24))}
+    assert len(versions["lost"]) < len(versions["kept"])
