@@ -153,6 +153,32 @@ def test_a_type_4_card_whose_message_is_longer_than_its_file_has_none() -> None:
     assert read_type_4(transmit_to(tag)) is None
 
 
+def test_a_type_4_card_whose_message_is_longer_than_its_container_allows_has_none() -> None:
+    tag = Type4Tag(UID, MESSAGE)
+    container = tag.files[b"\xe1\x03"]
+    tag.files[b"\xe1\x03"] = container[:11] + len(MESSAGE).to_bytes(2, "big") + container[13:]
+    assert read_type_4(transmit_to(tag)) is None
+
+
+def test_a_felica_card_whose_message_is_longer_than_its_blocks_has_none() -> None:
+    tag = Type3Tag(IDM, MESSAGE)
+    tag.blocks[0] = tag.attribute_block(len(MESSAGE), 1)
+    assert read_type_3("ACR1252", transmit_to(tag, Carriage.DIRECT)) is None
+
+
+def test_a_transparent_session_is_ended_whatever_came_of_it() -> None:
+    for message in (MESSAGE, None):
+        card = PcscCard(Type3Tag(IDM, message), Carriage.TRANSPARENT)
+        said: list[bytes] = []
+
+        def transmit(apdu: bytes, card: PcscCard = card, said: list[bytes] = said) -> bytes:
+            said.append(apdu)
+            return card.answer(apdu) or b""
+
+        read_type_3("SONY", transmit)
+        assert said[-1] == bytes.fromhex("ffc20000028200")
+
+
 def test_a_type_4_card_without_the_ndef_application_has_no_message() -> None:
     assert read_type_4(transmit_to(Type4Tag(UID, None))) is None
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from hardware.errors import ReaderLost
 from hardware.fake import FakeReader
 from hardware.key_scanner import KeyScanner
+from hardware.nfc_auto import AutoNfcReader
 from hardware.nfc_nfcpy import NfcReader
 from hardware.nfc_pcsc import PcscReader
 from hardware.qr_camera import QrCamera
@@ -280,6 +281,7 @@ KITS: dict[str, Kit] = {
     "nfcpy, type 2": NfcKit("2", "04a1b2c3d4e580", partial(NfcReader, "door")),
     "nfcpy, type 3": NfcKit("3", "012e4c1122334455", partial(NfcReader, "door")),
     "nfcpy, type 4": NfcKit("4", "04112233445566", partial(NfcReader, "door")),
+    "nfc by its source": NfcKit("2", "04a1b2c3d4e580", partial(AutoNfcReader, "door")),
     "nfcpy, in its own process": NfcKit("2", "04a1b2c3d4e580", in_own_process(ReaderKind.NFC)),
     "pcsc, type 2": PcscKit(partial(Type2Tag, bytes.fromhex("04a1b2c3d4e580")), ACS, Carriage.DIRECT),
     "pcsc, type 3": PcscKit(partial(Type3Tag, bytes.fromhex("012e4c1122334455")), SONY, Carriage.TRANSPARENT),
