@@ -20,6 +20,7 @@ from kiosk.staff_access import Tries, Unlocked
 
 log = logging.getLogger(__name__)
 
+BUSY_S = 1
 _TOKEN_BYTES = 32
 
 
@@ -82,27 +83,19 @@ class StaffDesk:
         self._door = door
         self._clock = clock
         self._trying = threading.Lock()
-        """Held while a PIN is looked at, so that many at once are still one after the other."""
+        """Held while a PIN is looked at: another that comes meanwhile is not, and holds up no thread of the screen."""
         self._changing = threading.Lock()
         self._tries = Tries()
         self._unlocked: Unlocked | None = None
 
     def unlock(self, pin: str) -> Unlocking:
         """Look at a PIN, and let the page that brought the right one in; whoever was in before is out."""
-        with self._trying:
-            hashed = self._hashed()
-            if hashed is None:
-                return NoPin()
-            if wait_s := self._tries.wait_s(self._now_ns()):
-                return Wait(wait_s)
-            if not matches(pin, hashed):
-                return self._wrong()
-            self._tries = Tries()
-            opened = Unlocked(secrets.token_urlsafe(_TOKEN_BYTES), hashed, 0).touched(self._now_ns())
-            with self._changing:
-                self._unlocked = opened
-            log.info("staff panel unlocked")
-            return Opened(opened.token)
+        if not self._trying.acquire(blocking=False):
+            return Wait(BUSY_S)
+        try:
+            return self._unlock(pin)
+        finally:
+            self._trying.release()
 
     def stay(self, token: str, *, touched: bool) -> bool:
         """Say whether the page is still in; a touch keeps it in for another while."""
@@ -131,6 +124,21 @@ class StaffDesk:
         if not self.stay(token, touched=True):
             return Refusal.LOCKED
         return self._door.enter_by_staff(child, direction) or Refusal.GONE
+
+    def _unlock(self, pin: str) -> Unlocking:
+        hashed = self._hashed()
+        if hashed is None:
+            return NoPin()
+        if wait_s := self._tries.wait_s(self._now_ns()):
+            return Wait(wait_s)
+        if not matches(pin, hashed):
+            return self._wrong()
+        self._tries = Tries()
+        opened = Unlocked(secrets.token_urlsafe(_TOKEN_BYTES), hashed, 0).touched(self._now_ns())
+        with self._changing:
+            self._unlocked = opened
+        log.info("staff panel unlocked")
+        return Opened(opened.token)
 
     def _wrong(self) -> WrongPin | Wait:
         now_ns = self._now_ns()

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from attendance.clock import ManualClock
 from attendance.records import Direction
 from attendance.roster import DisplayName
 from attendance.staff_pin import hash_pin
-from kiosk.answer import AnswerKind, ChildNow
+from kiosk.answer import AnswerKind, ChildNow, Whereabouts
 from kiosk.screen import Screen, ScreenServer
 from tests.kiosk.screen_parts import AFTERNOON, OWL, RememberedPresses, answer, door_status, screen
 from tests.kiosk.staff_parts import PIN, RememberedEntries, children
@@ -350,8 +351,7 @@ def test_the_tiles_follow_the_cards_that_are_read(shown: Screen, page: Page, doo
     unlock(page)
     first = page.locator("#children button").first
     expect(first).to_have_attribute("data-where", "not_yet")
-    came = ChildNow(door.there[0].child, door.there[0].mark, door.there[0].name, door.there[1].whereabouts)
-    door.there = (came, *door.there[1:])
+    door.there = (replace(door.there[0], whereabouts=Whereabouts.IN), *door.there[1:])
     shown.show(answer(7, undo_s=8))
     expect(first).to_have_attribute("data-where", "in")
 
@@ -481,3 +481,11 @@ def test_no_name_is_asked_for_or_kept_by_anybody(browser: Browser, shown: Screen
         }
         assert complaints == []
         assert page.evaluate("localStorage.length + sessionStorage.length") == 0
+
+
+def test_the_tiles_follow_who_comes_by_another_door(page: Page, door: RememberedEntries) -> None:
+    unlock(page)
+    first = page.locator("#children button").first
+    expect(first).to_have_attribute("data-where", "not_yet")
+    door.there = (replace(door.there[0], whereabouts=Whereabouts.IN), *door.there[1:])
+    expect(first).to_have_attribute("data-where", "in")

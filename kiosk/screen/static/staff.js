@@ -4,6 +4,7 @@ import { byId, cover, icon, paint, pressable, process, refuse, say } from "./scr
 const UNTOUCHED_PAD_MS = 30000; // a pad that nobody touches makes room for the children
 const MORE_MS = 10000; // after a movement, another child may be entered for this long without the PIN
 const STAY_MS = 1000;
+const LOOK_EVERY = 3; // seconds: children come by other doors as well
 const STEADY_MS = 400; // the second of two quick touches does not press what the first brought
 const DIGITS_MIN = 4;
 const DIGITS_MAX = 8;
@@ -24,6 +25,7 @@ let changedAt = 0;
 let touchedAt = 0;
 let touched = false;
 let barredUntil = 0;
+let ticks = 0;
 
 async function ask(what, message = {}) {
   const headers = { "Content-Type": "application/json", "X-Tadaima-Page": process };
@@ -322,6 +324,8 @@ setInterval(() => {
   if (!token) return;
   asking("stay", { touched }, () => {});
   touched = false;
+  ticks += 1;
+  if (stage === "who" && ticks % LOOK_EVERY === 0) load();
 }, STAY_MS);
 
 function touch() {
