@@ -19,11 +19,11 @@ from sqlite_utils import Database
 from attendance.chain import place
 from attendance.clock import Clock, day_bounds, to_ms
 from attendance.errors import WireError
-from attendance.records import AttendanceRecord, Body, Head, JournalLine, RecordDraft, SessionOpened
+from attendance.records import AttendanceRecord, Body, Head, RecordDraft, SessionOpened
 from kiosk.ballast import Ballast
 from kiosk.database import BUSY_TIMEOUT_S, inode, is_damage, open_database, set_aside
 from kiosk.errors import JournalError
-from kiosk.journal_queries import INSERT_ENTRY, heads, records_of_boot, records_of_wall, session_ages, stretch, unsent
+from kiosk.journal_queries import INSERT_ENTRY, heads, records_of_boot, records_of_wall, session_ages, unsent
 from kiosk.retention import prunable
 from kiosk.salvage import Entry, mark_searched, sound_chains, take_in, unsearched
 from kiosk.schema import JOURNAL
@@ -109,10 +109,6 @@ class Journal:
     def heads(self) -> list[Head]:
         """Return the last entry of every session, in the order they began. Raises: JournalError."""
         return self._read(heads)
-
-    def read(self, session: str, from_seq: int, limit: int) -> list[JournalLine]:
-        """Return a stretch of a session. Raises: JournalError."""
-        return self._read(lambda db: stretch(db, session, from_seq, limit))
 
     def records_of_day(self, day: date) -> list[AttendanceRecord]:
         """Return the records that the wall clock put on a local day, whatever it was worth. Raises: JournalError."""

@@ -18,6 +18,7 @@ from hardware.reader import Medium, RawRead
 from kiosk.answer import Answer, DoorStatus
 from kiosk.door import Door
 from kiosk.journal import Journal
+from kiosk.journal_reader import JournalReader
 from kiosk.name_book import NameBook
 from kiosk.roster_cache import RosterCache
 
@@ -110,9 +111,9 @@ class Rig:
 
     def kinds(self) -> list[str]:
         """The kinds of the entries in the journal, in order."""
-        lines = [
-            line for head in self.journal.heads() for line in self.journal.read(head.session, 0, 10_000) if line.line
-        ]
+        reader = JournalReader.open(self.folder / "journal.db")
+        lines = [line for head in reader.heads() for line in reader.read(head.session, 0, 10_000)]
+        reader.close()
         return [line.line.split('"kind":"')[1].split('"')[0] for line in lines]
 
 
