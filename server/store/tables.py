@@ -1,7 +1,6 @@
 """The tables, in SQLAlchemy Core. Instants are integer milliseconds UTC; days are local dates; ids are text.
 
-Every promise of idempotency is a unique constraint here, and live figures are folded from the rows of one day by the
-index on (day, site).
+Every promise of idempotency is a unique constraint; live figures are folded by the index on (day, site).
 """
 
 from sqlalchemy import (
@@ -88,7 +87,7 @@ kiosk = Table(
     Column("app", String(40), nullable=False, server_default=""),
     Column("unsent", Integer, nullable=False, server_default="0"),
     Column("trouble", Text, nullable=False, server_default=""),  # codes of readers down and problems, space-separated
-    _ms("clock_ahead_ms", nullable=True),  # of the server's clock; None: the kiosk's own is not kept by NTP
+    _ms("clock_ahead_ms", nullable=True),  # of the server; None: not kept by NTP itself
 )
 
 enrolment_code = Table(
