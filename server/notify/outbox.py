@@ -24,13 +24,16 @@ def queue_moved(conn: Connection, movement_ids: Iterable[str], now_ms: int) -> i
     """Queue a notice to each consenting guardian of each movement; return how many were queued.
 
     A notice waits until the child can no longer take the movement back. A second read of one walk through the door is
-    not told again.
+    not told again, unless one of the movements shows that it was a walk of its own.
     """
     moved = _standing(conn, list(movement_ids))
     guardians = _consenting(conn, {row.child_id for row in moved})
     moved = [row for row in moved if row.child_id in guardians]
     reads = _reads(conn, moved)
     told = _told(conn, {read.id for walk in reads.values() for read in walk})
+    # Of two reads that turn out to be two walks one was told; if neither was, it was before a backup was restored.
+    parted = [pair for pair in _parted(reads.values(), {row.id for row in moved}) if not told.keys().isdisjoint(pair)]
+    moved += _standing(conn, [each for pair in parted for each in pair])
     rows = []
     for row in moved:
         if not told.keys().isdisjoint(_same_walk(reads[_day_of(row)], row.id)):
@@ -142,6 +145,17 @@ def _same_walk(reads: Sequence[Movement], movement_id: str) -> set[str]:
     place = next(index for index, read in enumerate(reads) if read.id == movement_id)
     pairs = pairwise(reads[max(place - 1, 0) : place + 2])
     return {read.id for pair in pairs if repeats(*pair) for read in pair} - {movement_id}
+
+
+def _parted(walks: Iterable[Sequence[Movement]], fresh: set[str]) -> list[tuple[str, str]]:
+    """Return the reads that were of one walk until a fresh one came between them, as from a session that came late."""
+    parted = []
+    for reads in walks:
+        known = [read for read in reads if read.id not in fresh]
+        together = {(first.id, second.id) for first, second in pairwise(reads)}
+        pairs = [(first.id, second.id) for first, second in pairwise(known) if repeats(first, second)]
+        parted += [pair for pair in pairs if pair not in together]
+    return parted
 
 
 def _row(movement_id: str, guardian_id: str, topic: str, *, now_ms: int, due_at_ms: int) -> dict[str, Any]:

@@ -100,6 +100,22 @@ def test_an_exit_right_after_an_entry_is_told_too(store: Store, site: Row[Any], 
     assert queue(store, [entry, leaving]) == 2
 
 
+@pytest.mark.parametrize("first", [0, 1], ids=["in order", "the other way round"])
+def test_an_entry_that_seemed_the_same_walk_is_told_when_the_exit_between_comes_late(
+    store: Store, site: Row[Any], child: Row[Any], first: int
+) -> None:
+    make.guardian(store, of=child.id)
+    walks = [
+        make.movement(store, site_id=site.id, child_id=child.id, direction=direction, at_ms=make.NOON_MS + at_ms)
+        for direction, at_ms in (("entry", 0), ("entry", 40_000))
+    ]
+    assert [queue(store, [walks[each]]) for each in (first, 1 - first)] == [1, 0]
+    between = make.movement(store, site_id=site.id, child_id=child.id, direction="exit", at_ms=make.NOON_MS + 20_000)
+    assert queue(store, [between]) == 2
+    assert {row.movement_id for row in make.rows(store, delivery)} == {each.id for each in (*walks, between)}
+    assert queue(store, [between]) == 0
+
+
 def test_an_entry_a_minute_later_is_told_again(store: Store, site: Row[Any], child: Row[Any]) -> None:
     make.guardian(store, of=child.id)
     reads = [make.movement(store, site_id=site.id, child_id=child.id, at_ms=make.NOON_MS + ms) for ms in (0, 60_001)]
