@@ -21,7 +21,7 @@ from attendance.policy import Policy
 from attendance.records import Head
 from attendance.roster import Animal, Colour, Holder, Mark
 from attendance.wire import PresencePart, StateResponse, decode, encode
-from kiosk.database import BUSY_TIMEOUT_S, empty_database, inode, is_damage, open_database, open_to_read
+from kiosk.database import BUSY_TIMEOUT_S, Unmade, empty_database, inode, is_damage, open_database, open_to_read
 from kiosk.errors import CacheError
 from kiosk.schema import CACHE
 from kiosk.timekeeping import boot_id
@@ -225,8 +225,12 @@ class RosterCache:
         file = inode(self._path)
         if self._db is None or file != self._file:
             self.close()
-            self._db = self._opened()
-            self._file = inode(self._path)
+            try:
+                self._db = self._opened()
+                self._file = inode(self._path)
+            except Unmade:  # its writer has only just begun it, or died there: it is looked at again each time
+                self._db = empty_database(CACHE)
+                self._file = None
         return self._db
 
     def _opened(self) -> Database:

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,22 @@ def reader(path: Path) -> Iterator[RosterCache]:
     opened = RosterCache.open(path, boot=BOOT, read_only=True)
     yield opened
     opened.close()
+
+
+def test_a_cache_whose_writer_died_before_it_had_made_it_is_empty_until_it_is_there(
+    path: Path, reader: RosterCache
+) -> None:
+    path.touch()
+    assert reader.versions() == ("", "")
+    with closing(RosterCache.open(path, boot=BOOT)) as cache:
+        cache.store_state(state())
+    assert reader.holder(HANA) is not None
+
+
+def test_a_door_opens_on_a_cache_that_is_not_made_yet(path: Path) -> None:
+    path.touch()
+    with closing(RosterCache.open(path, boot=BOOT, read_only=True)) as reader:
+        assert reader.find(HANAS_TOKEN.ref) is None
 
 
 def test_a_new_cache_knows_nobody_and_has_the_rules_of_a_new_site(cache: RosterCache) -> None:
