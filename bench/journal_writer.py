@@ -17,7 +17,7 @@ from sqlite_utils import Database
 from attendance.cards import CardToken
 from attendance.clock import SystemClock
 from attendance.records import AttendanceRecord, Body, Direction, Head, MadeBy, Moved, write_line
-from bench.faulty_disk.filesystem import ACKNOWLEDGED
+from bench.faulty_disk.nodes import ACKNOWLEDGED
 from kiosk.errors import JournalError
 from kiosk.journal import Journal
 

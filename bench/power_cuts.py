@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 
 from attendance.records import AttendanceRecord, JournalLine, SessionOpened, read_line
-from bench.faulty_disk.filesystem import ACKNOWLEDGED
 from bench.faulty_disk.mount import ROOT, FaultyDisk, faulty_disk
+from bench.faulty_disk.nodes import ACKNOWLEDGED
 from bench.faulty_disk.operations import Make, Operation, Write
 from bench.faulty_disk.power_cut import Disk, Image
 from bench.journal_writer import JOURNAL, Promise, Task, number_of, open_journal, promises
@@ -133,10 +133,17 @@ class _Lines:
     """Remembers what is known of lines and of sets of them, since each is met after thousands of cuts."""
 
     def __init__(self, identify: Identify) -> None:
-        self.sound: set[frozenset[str]] = set()
+        self._sound: set[frozenset[str]] = set()
         """By their hashes, sets of entries whose chains were verified."""
         self._identify = identify
         self._identities: dict[JournalLine, Hashable] = {}
+
+    def verify(self, rows: Rows, reader: JournalReader) -> None:
+        """Check file and chains, once for each set of entries. Raises: JournalError."""
+        found = frozenset(line.hash for line in rows.values())
+        if found not in self._sound:
+            reader.verify()
+            self._sound.add(found)
 
     def identities(self, rows: Rows) -> list[Hashable]:
         """What each entry is, without headers; None for those that nobody wrote."""
@@ -158,19 +165,16 @@ def _recovered(image: Image, lines: _Lines, *, mends: bool) -> Rows | None:
             if journal.problem is not None or (asides_of(Path(folder) / JOURNAL) and not mends):
                 return None
             journal.salvage()
-            rows = {
-                (head.session, seq): line
-                for head in journal.heads()
-                if head.session != journal.session
-                for seq, line in enumerate(journal.read(head.session, 0, -1))
-            }
-            found = frozenset(line.hash for line in rows.values())
-            if found not in lines.sound:
-                try:
-                    reader.verify()
-                except JournalError:
-                    return None
-                lines.sound.add(found)
+            try:
+                rows = {
+                    (head.session, seq): line
+                    for head in reader.heads()
+                    if head.session != journal.session
+                    for seq, line in enumerate(reader.read(head.session, 0, -1))
+                }
+                lines.verify(rows, reader)
+            except JournalError:
+                return None
             return rows
 
 

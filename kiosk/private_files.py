@@ -7,21 +7,8 @@ from pathlib import Path
 
 
 def make_private_folder(folder: Path) -> None:
-    """Create a folder, and those above it, for its owner alone, durably; one that exists stays as it is.
-
-    Raises: OSError.
-    """
-    if folder.is_dir():
-        return
-    make_private_folder(folder.parent)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    try:
-        sync_folder(folder.parent)
-    except OSError:
-        # Whoever tries again must not take it for one that lasts.
-        with suppress(OSError):
-            folder.rmdir()
-        raise
+    """Create a folder for its owner alone, and those above it, durably; leave one that exists. Raises: OSError."""
+    _make_folder(folder, 0o700)
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -53,3 +40,17 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _make_folder(folder: Path, mode: int = 0o777) -> None:
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(mode, exist_ok=True)
+    try:
+        sync_folder(folder.parent)
+    except OSError:
+        # Whoever tries again must not take it for one that lasts.
+        with suppress(OSError):
+            folder.rmdir()
+        raise

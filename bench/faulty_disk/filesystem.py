@@ -5,7 +5,6 @@ import os
 import stat
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from itertools import count
 from pathlib import PurePosixPath
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import mfusepy
 
 from bench.faulty_disk.faults import Fail, Faults, Heal, Hold, Kind, Record
+from bench.faulty_disk.nodes import ACKNOWLEDGED, BLOCK_BYTES, Node
 from bench.faulty_disk.operations import (
     Make,
     MakeFolder,
@@ -26,40 +26,7 @@ from bench.faulty_disk.operations import (
     encode,
 )
 
-ACKNOWLEDGED = "acknowledged"
-"""The name of the file that never fails: what was promised is written there, in order with all else."""
-BLOCK_BYTES = 4096
 ENDLESS_BLOCKS = 1 << 20
-_UNRECORDED = "-shm"
-"""How a file ends that SQLite makes anew after a crash and maps into memory, where nobody sees the writes."""
-
-
-@dataclass
-class _Node:
-    number: int
-    path: str
-    """Where it is, or was when it was removed."""
-    mode: int
-    content: bytearray = field(default_factory=bytearray)
-    unsynced: list[tuple[int, bytes, int]] = field(default_factory=list)
-    """Of each write since the last sync where it was, what had been there, and the size before."""
-    names: int = 1
-
-    @property
-    def is_folder(self) -> bool:
-        return stat.S_ISDIR(self.mode)
-
-    @property
-    def name(self) -> str:
-        return PurePosixPath(self.path).name
-
-    @property
-    def is_recorded(self) -> bool:
-        return not self.path.endswith(_UNRECORDED)
-
-    @property
-    def can_fail(self) -> bool:
-        return self.is_recorded and self.name != ACKNOWLEDGED
 
 
 class FaultyFilesystem(mfusepy.Operations):  # type: ignore[misc]  # mfusepy has no types
@@ -73,8 +40,8 @@ class FaultyFilesystem(mfusepy.Operations):  # type: ignore[misc]  # mfusepy has
         self._faults = Faults()
         self._record: list[Operation] = []
         self._numbers = count(1)
-        self._nodes = {"/": _Node(next(self._numbers), "/", stat.S_IFDIR | 0o755)}
-        self._open: dict[int, _Node] = {}
+        self._nodes = {"/": Node(next(self._numbers), "/", stat.S_IFDIR | 0o755)}
+        self._open: dict[int, Node] = {}
         self._handles = count(1)
 
     def obey(self, command: Fail | Hold | Heal | Record) -> None:
@@ -167,9 +134,7 @@ class FaultyFilesystem(mfusepy.Operations):  # type: ignore[misc]  # mfusepy has
             node = self._open[fi.fh]
             self._check("write", node)
             self._check_room(node, max(0, offset + len(data) - len(node.content)))
-            node.unsynced.append((offset, bytes(node.content[offset : offset + len(data)]), len(node.content)))
-            node.content.extend(bytes(max(0, offset - len(node.content))))
-            node.content[offset : offset + len(data)] = data
+            node.write(offset, data)
             self._note(node, Write(node.number, offset, data))
             return len(data)
 
@@ -196,13 +161,10 @@ class FaultyFilesystem(mfusepy.Operations):  # type: ignore[misc]  # mfusepy has
             fault = self._trip("sync", node)
             self._note(node, Sync(node.number, ok=fault is None))
             if fault is None:
-                node.unsynced.clear()
+                node.settle()
                 return 0
             if fault.drops:
-                for offset, was, size in reversed(node.unsynced):
-                    node.content[offset : offset + len(was)] = was
-                    del node.content[size:]
-                node.unsynced.clear()
+                node.take_back()
             raise OSError(fault.error, "told to fail")
 
     def fsyncdir(self, path: str, datasync: int, fh: int) -> int:
@@ -255,55 +217,52 @@ class FaultyFilesystem(mfusepy.Operations):  # type: ignore[misc]  # mfusepy has
     def utimens(self, path: str | None, times: tuple[int, int] | None = None) -> int:
         return 0
 
-    def _node(self, path: str | None, fi: Any = None) -> _Node:
+    def _node(self, path: str | None, fi: Any = None) -> Node:
         if fi is not None and fi.fh in self._open:
             return self._open[fi.fh]
         if path is None or path not in self._nodes:
             raise OSError(errno.ENOENT, "no such file")
         return self._nodes[path]
 
-    def _inside(self, folder: str) -> list[_Node]:
+    def _inside(self, folder: str) -> list[Node]:
         return [node for path, node in self._nodes.items() if path != "/" and str(PurePosixPath(path).parent) == folder]
 
-    def _make(self, path: str, mode: int) -> _Node:
-        node = _Node(next(self._numbers), path, mode)
+    def _make(self, path: str, mode: int) -> Node:
+        node = Node(next(self._numbers), path, mode)
         self._check("make", node)
         used_bytes, used_files = self._used()
         self._faults.check_room(used_bytes, used_files + 1)
         self._nodes[path] = node
         return node
 
-    def _opened(self, node: _Node, fi: Any) -> int:
+    def _opened(self, node: Node, fi: Any) -> int:
         fi.fh = next(self._handles)
         # Past the page cache, so that what is read is what this disk holds; a mapped file cannot go past it.
         fi.direct_io = int(node.is_recorded)
         self._open[fi.fh] = node
         return 0
 
-    def _resize(self, node: _Node, size: int) -> None:
-        was = len(node.content)
-        self._check_room(node, max(0, size - was))
-        node.unsynced.append((size, bytes(node.content[size:]), was))
-        del node.content[size:]
-        node.content.extend(bytes(size - len(node.content)))
+    def _resize(self, node: Node, size: int) -> None:
+        self._check_room(node, max(0, size - len(node.content)))
+        node.resize(size)
         self._note(node, Resize(node.number, size))
 
-    def _note(self, node: _Node, operation: Operation) -> None:
+    def _note(self, node: Node, operation: Operation) -> None:
         if node.is_recorded:
             self._record.append(operation)
 
     def _used(self) -> tuple[int, int]:
         """Bytes and files, without what was promised."""
         held = [node for node in self._nodes.values() if node.name != ACKNOWLEDGED]
-        return sum(-(-len(node.content) // BLOCK_BYTES) * BLOCK_BYTES for node in held), len(held)
+        return sum(node.held_bytes for node in held), len(held)
 
-    def _check_room(self, node: _Node, more_bytes: int) -> None:
+    def _check_room(self, node: Node, more_bytes: int) -> None:
         if more_bytes and node.name != ACKNOWLEDGED:
             self._faults.check_room(self._used()[0] + more_bytes, 0)
 
-    def _check(self, kind: Kind, node: _Node) -> None:
+    def _check(self, kind: Kind, node: Node) -> None:
         if node.can_fail:
             self._faults.check(kind, node.name)
 
-    def _trip(self, kind: Kind, node: _Node) -> Fail | None:
+    def _trip(self, kind: Kind, node: Node) -> Fail | None:
         return self._faults.trip(kind, node.name) if node.can_fail else None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.faulty_disk.filesystem import ACKNOWLEDGED
+from bench.faulty_disk.nodes import ACKNOWLEDGED
 from bench.journal_writer import JOURNAL, Promise, body, open_journal, promises
 from kiosk.answer import AnswerKind
 from kiosk.errors import JournalError
