@@ -20,6 +20,8 @@ from http_message_signatures.exceptions import HTTPMessageSignaturesException
 from attendance.errors import SignatureRefused
 
 TAG = "tadaima-kiosk-1"
+ANSWERS_HEADER = "Tadaima-Answers"
+"""In an answer: the nonce of the request that it answers, so that no proxy passes off an older one as this one's."""
 _COMPONENTS = ("@method", "@path", "@query")
 _ANY_CLOCK = timedelta(days=365 * 100)
 

@@ -3,6 +3,7 @@
 Proxies and certificate bundles come from the environment, as requests reads it.
 """
 
+import secrets
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from attendance.clock import Clock, now
 from attendance.errors import WireError
-from attendance.signatures import sign
+from attendance.signatures import ANSWERS_HEADER, sign
 from attendance.wire import (
     ENROL_PATH,
     ENTRIES_PATH,
@@ -132,8 +133,9 @@ class _Line:
         body: bytes = b"",
         query: Mapping[str, str] | None = None,
     ) -> _Message:
+        nonce = secrets.token_urlsafe(16)
         try:
-            prepared = self._signed(method, path, body, query)
+            prepared = self._signed(method, path, body, query, nonce)
             # Redirects are not followed: a signature is for one path, and captive portals redirect.
             settings = self._session.merge_environment_settings(prepared.url, {}, True, None, None)  # noqa: FBT003
             with self._session.send(
@@ -151,15 +153,22 @@ class _Line:
             if isinstance(error, UplinkError):
                 raise
             raise UplinkError(Trouble.UNREACHABLE, _root(error)) from error
+        if response.headers.get(ANSWERS_HEADER, nonce) != nonce:
+            # One answer too many on a connection is taken for the next one's, and so would be all after it.
+            self._session.close()
+            raise UplinkError(Trouble.FOREIGN, "the answer is to another request")
         return _message(response, answer, kind)
 
-    def _signed(self, method: str, path: str, body: bytes, query: Mapping[str, str] | None) -> requests.PreparedRequest:
+    def _signed(
+        self, method: str, path: str, body: bytes, query: Mapping[str, str] | None, nonce: str
+    ) -> requests.PreparedRequest:
         headers = {"Accept": "application/json"}
         if body:
             headers["Content-Type"] = "application/json"
         request = requests.Request(method, self._server_url + path, params=query, data=body or None, headers=headers)
         prepared = self._session.prepare_request(request)
-        prepared.headers.update(sign(method, prepared.path_url, body, key=self._key, created=now(self._clock)))
+        created = now(self._clock)
+        prepared.headers.update(sign(method, prepared.path_url, body, key=self._key, created=created, nonce=nonce))
         return prepared
 
     def _read(self, response: requests.Response) -> bytes:

@@ -8,14 +8,14 @@ from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 from sqlalchemy import Connection, Row, delete, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from attendance.clock import from_ms, local_day
 from attendance.errors import SignatureRefused, WireError
 from attendance.names import kiosk_key
-from attendance.signatures import Signed, key_id, verify
+from attendance.signatures import ANSWERS_HEADER, Signed, key_id, verify
 from attendance.wire import (
     ENROL_PATH,
     ENTRIES_PATH,
@@ -42,6 +42,14 @@ NONCE_LIFE_MS = 86_400_000
 _NONCE_LENGTH = 64
 
 api = Blueprint("kiosk_api", __name__)
+
+
+@api.after_request
+def name_request(response: Response) -> Response:
+    """Say which request this answers, once its signature was found good."""
+    if "answers" in g:
+        response.headers[ANSWERS_HEADER] = g.answers
+    return response
 
 
 @api.post(ENROL_PATH)
@@ -155,6 +163,7 @@ def _signed(body: bytes, find_key: Any) -> Signed:
     signed = verify(request.method, target, dict(request.headers), body, find_key=find_key)
     if not 0 < len(signed.nonce) <= _NONCE_LENGTH:
         raise SignatureRefused("nonce of a wrong length")
+    g.answers = signed.nonce
     return signed
 
 

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from attendance.chain import place
 from attendance.clock import ManualClock, SystemClock
 from attendance.records import Head, JournalLine
+from attendance.signatures import ANSWERS_HEADER
 from attendance.wire import (
     EntriesRequest,
     ErrorCode,
@@ -164,6 +165,14 @@ def test_a_receipt_for_something_else_is_no_receipt(uplink: Uplink, server: Mode
         with pytest.raises(UplinkError) as raised:
             uplink.send(EntriesRequest("s", 0, lines()))
         assert raised.value.trouble is Trouble.FOREIGN
+
+
+def test_an_answer_to_another_request_is_not_believed(uplink: Uplink, server: ModelServer) -> None:
+    answered = uplink.offer(offer())
+    server.always = Canned(body=encode(answered), headers={ANSWERS_HEADER: "an older one"})
+    assert trouble(uplink).trouble is Trouble.FOREIGN
+    server.always = Canned(body=encode(answered))
+    assert uplink.offer(offer()) == answered
 
 
 def test_an_answer_without_end_is_cut_off(uplink: Uplink, server: ModelServer) -> None:

@@ -15,6 +15,7 @@ from attendance import names
 from attendance.cards import CardToken
 from attendance.clock import ClockState, ManualClock
 from attendance.records import Direction, Head
+from attendance.signatures import ANSWERS_HEADER
 from attendance.roster import DisplayName
 from attendance.staff_pin import hash_pin, matches
 from attendance.wire import (
@@ -117,6 +118,14 @@ def test_a_replayed_request_is_refused_and_changes_nothing(
     assert problem(again) == (401, ErrorCode.SIGNATURE_REFUSED)
     good(send(client, ENTRIES_PATH, body, key=key, nonce="m"), Receipt)
     assert len(make.rows(store, entry)) == 1
+
+
+def test_an_answer_names_the_request_it_answers(client: FlaskClient, door: Row[Any], key: Ed25519PrivateKey) -> None:
+    good_one = send(client, OFFER_PATH, encode(offer()), key=key, nonce="n-1")
+    bad_body = send(client, OFFER_PATH, b"{}", key=key, nonce="n-2")
+    stranger = send(client, OFFER_PATH, encode(offer()), key=Ed25519PrivateKey.generate(), nonce="n-3")
+    named = [answer.headers.get(ANSWERS_HEADER) for answer in (good_one, bad_body, stranger)]
+    assert named == ["n-1", "n-2", None]
 
 
 def test_a_nonce_is_not_spent_by_a_request_that_failed(
