@@ -15,8 +15,8 @@ from attendance import names
 from attendance.cards import CardToken
 from attendance.clock import ClockState, ManualClock
 from attendance.records import Direction, Head
-from attendance.signatures import ANSWERS_HEADER
 from attendance.roster import DisplayName
+from attendance.signatures import ANSWERS_HEADER
 from attendance.staff_pin import hash_pin, matches
 from attendance.wire import (
     ENROL_PATH,
