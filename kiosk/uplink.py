@@ -37,6 +37,7 @@ from attendance.wire import (
 )
 from kiosk.errors import Trouble, UplinkError
 from kiosk.identity import Identity
+from kiosk.whole_answer import WholeAnswerAdapter
 
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 """A roster of 2,000 children is under 1 MiB; more than this is not our server."""
@@ -123,6 +124,8 @@ class _Line:
         self._session = session
         self._clock = clock
         self._timeout = timeout
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, WholeAnswerAdapter(timeout.whole_s))
 
     def exchange(
         self,
@@ -144,7 +147,7 @@ class _Line:
                 allow_redirects=False,
                 **settings,
             ) as response:
-                answer = self._read(response)
+                answer = _read(response)
         except requests.exceptions.SSLError as error:
             raise UplinkError(Trouble.TLS, _root(error)) from error
         except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
@@ -171,17 +174,14 @@ class _Line:
         prepared.headers.update(sign(method, prepared.path_url, body, key=self._key, created=created, nonce=nonce))
         return prepared
 
-    def _read(self, response: requests.Response) -> bytes:
-        """Read what arrives as it arrives: a server that drips must not hold the kiosk for hours."""
-        began_ns = self._clock.read().boot_ns
-        answer = bytearray()
-        while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
-            answer += chunk
-            if len(answer) > MAX_ANSWER_BYTES:
-                raise UplinkError(Trouble.FOREIGN, "the answer is too large")
-            if self._clock.read().boot_ns - began_ns > self._timeout.whole_s * 1e9:
-                raise UplinkError(Trouble.TIMEOUT, "the answer takes too long")
-        return bytes(answer)
+
+def _read(response: requests.Response) -> bytes:
+    answer = bytearray()
+    while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
+        answer += chunk
+        if len(answer) > MAX_ANSWER_BYTES:
+            raise UplinkError(Trouble.FOREIGN, "the answer is too large")
+    return bytes(answer)
 
 
 def _message(response: requests.Response, answer: bytes, kind: type[_Message]) -> _Message:

@@ -63,7 +63,6 @@ class Canned:
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
     delay_s: float = 0.0
-    drip_s: float = 0.0
     missing_bytes: int = 0
     """How many bytes more are promised than sent."""
 
@@ -308,12 +307,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(answer.body) + answer.missing_bytes))
         self.end_headers()
-        if answer.drip_s:
-            for byte in answer.body:
-                self.wfile.write(bytes([byte]))
-                time.sleep(answer.drip_s)
-        else:
-            self.wfile.write(answer.body)
+        self.wfile.write(answer.body)
         self.close_connection = self.close_connection or answer.missing_bytes > 0
 
     do_GET = do_POST = _handle  # noqa: N815 - named by http.server
