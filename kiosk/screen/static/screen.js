@@ -106,7 +106,7 @@ function drawFigure(next) {
 }
 
 // What is too wide is set smaller; then a name of many lines, and then all words, until nothing is cut off and no word is broken.
-function fit() {
+export function fit() {
   const main = document.querySelector("main");
   const words = byId("words");
   const parts = [byId("title"), byId("name"), byId("note")];

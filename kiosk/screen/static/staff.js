@@ -1,5 +1,6 @@
 // The panel over the page where staff enter a child who has no card. It asks the door for everything, and forgets all when it closes.
-import { byId, cover, icon, paint, pressable, process, refuse, say } from "./screen.js";
+import { byId, cover, fit, paint, pressable, process, refuse, say } from "./screen.js";
+import { childOf, chooseGroup, drawChildren, drawWhere, forgetChildren } from "./staff_children.js";
 
 const UNTOUCHED_PAD_MS = 30000; // a pad that nobody touches makes room for the children
 const MORE_MS = 10000; // after a movement, another child may be entered for this long without the PIN
@@ -15,8 +16,6 @@ let stage = "closed"; // pin, who, way, sending, and done: a movement was entere
 let visit = 0; // counts openings and closings: what was asked in another visit is not listened to
 let token = null;
 let pin = "";
-let group = "";
-let children = new Map();
 let chosen = null;
 let own = null; // the answer to what was entered here
 let shown = null;
@@ -74,13 +73,15 @@ function draw() {
   panel.hidden = !open;
   cover(open);
   const idle = stage === "closed" && shown?.by_staff && !shown.undo_ms && !["ask", "broken"].includes(shown.kind);
+  const more = stage === "done" && shown?.kind !== "broken";
+  if (byId("by-staff").hidden === !idle && byId("more").hidden === !more) return;
   byId("by-staff").hidden = !idle;
-  byId("more").hidden = stage !== "done" || shown?.kind === "broken";
+  byId("more").hidden = !more;
+  fit(); // they take room from the words
 }
 
 function open() {
   visit += 1;
-  group = "";
   pin = "";
   drawDots();
   show("pin");
@@ -94,9 +95,7 @@ function forget() {
   pin = "";
   own = null;
   chosen = null;
-  children = new Map();
-  byId("children").replaceChildren();
-  byId("groups").replaceChildren();
+  forgetChildren();
   byId("chosen-name").textContent = "";
   byId("strip").hidden = true;
 }
@@ -170,75 +169,6 @@ function load(next = null) {
   });
 }
 
-function drawChildren(answer) {
-  const before = [...children.values()];
-  const same = before.length === answer.children.length && before.every((each, at) => sameTile(each, answer.children[at]));
-  children = new Map(answer.children.map((each) => [each.child, each]));
-  const list = byId("children");
-  if (!same) {
-    list.replaceChildren(...answer.children.map(tile));
-    drawGroups(answer.groups);
-  }
-  for (const item of list.children) drawWhere(item.firstChild, children.get(item.firstChild.dataset.child));
-}
-
-function sameTile(one, other) {
-  return one.child === other.child && one.name === other.name && one.mark.label === other.mark.label;
-}
-
-function tile(each) {
-  const item = document.createElement("li");
-  const button = document.createElement("button");
-  const mark = document.createElement("span");
-  const name = document.createElement("span");
-  const where = document.createElement("span");
-  item.dataset.group = each.group;
-  button.type = "button";
-  button.dataset.child = each.child;
-  mark.className = "tile colour";
-  paint(mark, each.mark);
-  if (each.name === each.mark.label) mark.setAttribute("aria-hidden", "true"); // read once
-  name.className = "name";
-  name.textContent = each.name;
-  where.className = "where";
-  button.append(mark, name, where);
-  item.append(button);
-  return item;
-}
-
-function drawWhere(element, each) {
-  if (element.dataset.where === each.whereabouts) return;
-  element.dataset.where = each.whereabouts;
-  const badge = { in: "in", left: "out" }[each.whereabouts];
-  element.querySelector(".where").replaceChildren(...(badge ? [icon(`badge-${badge}`)] : []), each.said);
-}
-
-function drawGroups(groups) {
-  if (!groups.some((each) => each.key === group)) group = "";
-  const all = { key: "", label: panel.dataset.all, colour: "" };
-  byId("groups").replaceChildren(...(groups.length ? [all, ...groups] : []).map(groupButton));
-  drawGroup();
-}
-
-function groupButton(each) {
-  const button = document.createElement("button");
-  button.type = "button";
-  button.dataset.group = each.key;
-  if (each.colour) {
-    const patch = document.createElement("span");
-    patch.className = "patch colour";
-    patch.dataset.colour = each.colour;
-    button.append(patch);
-  }
-  button.append(each.label);
-  return button;
-}
-
-function drawGroup() {
-  for (const button of byId("groups").children) button.setAttribute("aria-pressed", String(button.dataset.group === group));
-  for (const item of byId("children").children) item.hidden = group !== "" && item.dataset.group !== group;
-}
-
 function choose(each) {
   chosen = each;
   paint(byId("chosen-mark"), each.mark);
@@ -273,9 +203,8 @@ function enter(direction) {
 function more() {
   own = null;
   visit += 1;
-  group = "";
   show("who");
-  drawGroup();
+  chooseGroup("");
   load();
 }
 
@@ -352,13 +281,9 @@ panel.addEventListener("click", (event) => {
   else if (button.id === "erase") erase();
   else if (button.id === "try") tryPin();
   else if (digit) add(digit);
-  else if (child) choose(children.get(child));
+  else if (child) choose(childOf(child));
   else if (direction) enter(direction);
-  else {
-    group = button.dataset.group;
-    drawGroup();
-    byId("children").scrollTop = 0;
-  }
+  else chooseGroup(button.dataset.group);
 });
 
 // Tab goes round within the panel: what lies under it is out of reach, and a browser's own bars are not there in a kiosk.
