@@ -164,8 +164,8 @@ def _recovered(image: Image, lines: _Lines, *, mends: bool) -> Rows | None:
         with closing(journal), closing(JournalReader.open(Path(folder) / JOURNAL)) as reader:
             if journal.problem is not None or (asides_of(Path(folder) / JOURNAL) and not mends):
                 return None
-            journal.salvage()
             try:
+                journal.salvage()
                 rows = {
                     (head.session, seq): line
                     for head in reader.heads()
