@@ -1,0 +1,299 @@
+"""The whole line as it stands at a site, in one folder: a server, a dispatcher, a mail server, and kiosks with doors.
+
+Every part is the real command in a process of its own, which can be killed; between kiosks and server stands a proxy.
+"""
+
+import csv
+import json
+import os
+import re
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from importlib import resources
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sqlalchemy import select
+
+from bench.fault_proxy import FaultProxy, Harm
+from bench.mailbox import Mailbox, mail_server
+from bench.power_cuts import MEMORY
+from bench.warm_start import WarmStart
+from server.store.engine import sqlite_url, using_store
+from server.store.tables import child
+
+SITE = "sakura"
+UNDO_S = 1
+PATIENCE_S = 60.0
+"""No proof fails because a machine is slow."""
+LOOK_S = 0.004
+_LISTENING = re.compile(r"^listening web=(\S+)")
+_SCREEN = re.compile(r"(http://\S+)$")
+_RECORDED = re.compile(r"recorded session=(\w+) seq=(\d+) kind=(\w+)")
+
+
+class Patience(Exception):
+    """Something that must happen did not; the text says what, and what was said last."""
+
+
+@dataclass
+class Part:
+    """One command of the line."""
+
+    name: str
+    command: Sequence[str]
+    warm: WarmStart
+    mutant: str = ""
+    leader: int = 0
+    """Its process, 0 while it has none."""
+    _read: int = 0
+
+    def start(self) -> None:
+        """Start it."""
+        self.leader = self.warm.start(self.name, self.command, mutant=self.mutant)
+
+    def kill(self) -> None:
+        """Kill it with all its children."""
+        self.warm.kill(self.leader)
+
+    def revive(self) -> None:
+        """Start it again if it is dead, as systemd does, and nothing of its last life is left."""
+        if not self.warm.running(self.leader):
+            self.kill()
+            self.start()
+
+    @property
+    def log(self) -> str:
+        """All it ever said."""
+        log = self.warm.log(self.name)
+        return log.read_text(encoding="utf-8") if log.exists() else ""
+
+    def news(self) -> list[str]:
+        """Return the lines it has said since it was last asked."""
+        log = self.warm.log(self.name)
+        if not log.exists():
+            return []
+        with log.open("rb") as file:
+            file.seek(self._read)
+            *lines, _ = file.read().split(b"\n")
+        self._read += sum(len(line) + 1 for line in lines)
+        return [line.decode() for line in lines]
+
+    def processes(self) -> list[int]:
+        """Return its processes, the first one first."""
+        found = [self.leader]
+        for process in found:
+            with suppress(OSError):
+                found += map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split())
+        return found
+
+
+@dataclass
+class Kiosk:
+    """A kiosk: its door, its sync, and the card reader that stands in for a child's hand."""
+
+    folder: Path
+    door: Part
+    sync: Part
+    recorded: dict[tuple[str, int], str] = field(default_factory=dict)
+    """What the door answered with "ok", by session and number: the kind."""
+    screen: str = ""
+    _reader: int = -1
+
+    @property
+    def data(self) -> Path:
+        """What it keeps."""
+        return self.folder / "data"
+
+    def tap(self, token: str) -> None:
+        """Hold a card to the reader, whether or not somebody reads."""
+        os.write(self._reader, f"qr {token}\n".encode())
+
+    def take_back(self) -> None:
+        """Press "mistake" for what the screen shows now, if there is a screen."""
+        if not self.screen:
+            return
+        url = urlsplit(self.screen)
+        connection = HTTPConnection(str(url.hostname), url.port, timeout=1.0)
+        with suppress(OSError, HTTPException, ValueError):
+            connection.request("GET", "/events")
+            stream = connection.getresponse()
+            line = next(line for line in stream if line.startswith(b"data: "))
+            stream.close()
+            view = json.loads(line.removeprefix(b"data: "))
+            connection.close()
+            if view["undo_ms"] > 0:
+                connection.request("POST", f"/undo/{view['answer']}", headers={"X-Tadaima-Page": view["process"]})
+                connection.getresponse().read()
+        connection.close()
+
+    def look(self) -> None:
+        """Hear what the door has said."""
+        for line in self.door.news():
+            if found := _RECORDED.search(line):
+                self.recorded[found[1], int(found[2])] = found[3]
+            elif found := _SCREEN.search(line):
+                self.screen = found[1]
+
+    def open_reader(self) -> None:
+        """Plug the reader in; what is held to it while the door is dead is read by the next one."""
+        os.mkfifo(self.folder / "reader")
+        self._reader = os.open(self.folder / "reader", os.O_RDWR | os.O_NONBLOCK)
+
+    def close_reader(self) -> None:
+        """Let go of the reader."""
+        if self._reader >= 0:
+            os.close(self._reader)
+
+
+@dataclass
+class House:
+    """Everything together. Thread: one."""
+
+    folder: Path
+    warm: WarmStart
+    mailbox: Mailbox
+    proxy: FaultProxy
+    server: Part
+    dispatcher: Part
+    kiosks: list[Kiosk] = field(default_factory=list)
+    tokens: list[tuple[str, str]] = field(default_factory=list)
+    """Every child and its card."""
+    taps: Counter[str] = field(default_factory=Counter)
+    """How often each child's card was held to a reader."""
+
+    @property
+    def store_url(self) -> str:
+        """The server's database."""
+        return sqlite_url(self.folder / "server" / "tadaima.db")
+
+    @property
+    def parts(self) -> list[Part]:
+        """All that can be killed."""
+        return [self.server, self.dispatcher, *(part for kiosk in self.kiosks for part in (kiosk.door, kiosk.sync))]
+
+    def tap(self, kiosk: Kiosk, number: int) -> None:
+        """Let one of the children hold its card to a door."""
+        child_id, token = self.tokens[number % len(self.tokens)]
+        self.taps[child_id] += 1
+        kiosk.tap(token)
+
+    def look(self) -> None:
+        """Hear what everybody has said, and find the server where it listens now."""
+        for line in self.server.news():
+            if found := _LISTENING.search(line):
+                url = urlsplit(found[1])
+                self.proxy.upstream = (str(url.hostname), int(url.port or 0))
+        for kiosk in self.kiosks:
+            kiosk.look()
+
+    def wait_until(self, happened: Callable[[], bool], what: str) -> None:
+        """Look until something has happened. Raises: Patience."""
+        until_s = time.monotonic() + PATIENCE_S
+        while not happened():
+            if time.monotonic() > until_s:
+                last = "\n".join(f"{part.name}: {line}" for part in self.parts for line in part.log.split("\n")[-6:])
+                raise Patience(f"{what}\n{last}")
+            time.sleep(LOOK_S)
+            self.look()
+
+    def open(self) -> None:
+        """Start everything, and wait until every door knows its children."""
+        for part in self.parts:
+            if not part.leader:
+                part.start()
+        for kiosk in self.kiosks:
+            self.wait_until(lambda kiosk=kiosk: "reader up" in kiosk.door.log, "a door opens")  # type: ignore[misc]
+            names = kiosk.folder / "run" / "names.key"
+            self.wait_until(names.exists, "a kiosk gets its roster")
+            self.wait_until(lambda kiosk=kiosk: _has_roster(kiosk), "a kiosk keeps its roster")  # type: ignore[misc]
+
+    def add_kiosk(self, name: str, *, url: str = "", mutant: str = "") -> Kiosk:
+        """Enrol a kiosk of the site by the real handshake."""
+        folder = self.folder / name
+        folder.mkdir()
+        code = self._serve("kiosks", "code", SITE, name).split("\n")[0]
+        enrolling = ("enrol", "--server", self.proxy.url, "--code", code, "--data-dir", str(folder / "data"))
+        self.warm.run("enrol", "tadaima-provision", *enrolling)
+        config = folder / "kiosk.toml"
+        config.write_text(
+            f'data_dir = "{folder}/data"\nruntime_dir = "{folder}/run"\nserver_url = "{url}"\nlanguage = "en"\n'
+            f"[screen]\nport = 0\n[sync]\ninterval_s = 0.2\ntimeout_s = 2\n"
+            f'[[readers]]\nname = "front"\nkind = "fake"\nsource = "{folder}/reader"\n'
+        )
+        commands = {each: ("tadaima-kiosk", each, "--config", str(config)) for each in ("run", "sync")}
+        kiosk = Kiosk(
+            folder,
+            door=Part(f"{name}-door", commands["run"], self.warm, mutant),
+            sync=Part(f"{name}-sync", commands["sync"], self.warm),
+        )
+        kiosk.open_reader()
+        self.kiosks.append(kiosk)
+        return kiosk
+
+    def set_up(self) -> None:
+        """Make the server with a site and its children, and start it."""
+        roster = self.folder / "roster.csv"
+        roster.write_bytes((resources.files("provisioning.demo") / "roster.csv").read_bytes())
+        self._serve("init")
+        self._serve("sites", "add", SITE, "Sakura")
+        self._serve("sites", "set", SITE, "repeat_window_s=0", f"undo_s={UNDO_S}")
+        self._serve("roster", "import", str(roster), "--site", SITE, "--apply")
+        rows = csv.reader(self._serve("cards", "tokens", SITE).splitlines()[1:])
+        with using_store(self.store_url) as store, store.read() as conn:
+            ids = {row.number: row.id for row in conn.execute(select(child.c.number, child.c.id))}
+        self.tokens = [(ids[number], token) for number, token in rows]
+        self.server.start()
+        self.wait_until(lambda: self.proxy.upstream is not None, "the server listens")
+
+    def _serve(self, *arguments: str) -> str:
+        return self.warm.run("setting-up", "tadaima-server", *self.server.command[1:3], *arguments)
+
+
+@contextmanager
+def house(*, kiosks: int = 1, opened: bool = True, door_mutant: str = "", dispatcher_mutant: str = "") -> Iterator[House]:
+    """A site that is open, or with kiosks enrolled and only the server running; everything ends with the context.
+
+    In memory: a kill leaves what was written to a file.
+    """
+    with (
+        tempfile.TemporaryDirectory(dir=MEMORY, prefix="tadaima-") as scratch,
+        mail_server() as mailbox,
+        FaultProxy(lambda: Harm.NONE) as proxy,
+    ):
+        folder = Path(scratch)
+        config = folder / "server.toml"
+        config.write_text(
+            f'data_dir = "{folder}/server"\nthreads = 8\n[bind]\nport = 0\n[live]\nport = 0\n'
+            f'[notices]\nlease_s = 1\n[smtp]\nport = {mailbox.port}\nsender = "tadaima@example.com"\n'
+        )
+        command = ("tadaima-server", "--config", str(config))
+        with WarmStart(folder) as warm:
+            server = Part("server", (*command, "run", "--only", "web"), warm)
+            dispatcher = Part("dispatcher", (*command, "dispatch"), warm, dispatcher_mutant)
+            made = House(folder, warm, mailbox, proxy, server, dispatcher)
+            try:
+                made.set_up()
+                for number in range(kiosks):
+                    made.add_kiosk(f"kiosk-{number}", mutant=door_mutant)
+                if opened:
+                    made.open()
+                yield made
+            finally:
+                for kiosk in made.kiosks:
+                    kiosk.close_reader()
+
+
+def _has_roster(kiosk: Kiosk) -> bool:
+    from kiosk.roster_cache import RosterCache
+
+    cache = RosterCache.open(kiosk.data / "cache.db", read_only=True)
+    try:
+        return cache.versions()[0] != ""
+    finally:
+        cache.close()
