@@ -46,7 +46,7 @@ def derive(
 ) -> None:
     """Write the rows that follow from new records of one session, in their order, and queue notices.
 
-    Of movements up to entry `told` no notice is queued: they were acknowledged before this database was restored.
+    Of what happened up to entry `told` no notice is queued: it was acknowledged before this database was restored.
     """
     dating = _dating(conn, records, source, now_ms)
     moved = [
@@ -61,13 +61,17 @@ def derive(
     ]
     if moved:
         conn.execute(insert(movement), moved)
-        fresh = [record for record in records if isinstance(record.body, Moved) and record.seq > told]
-        queue_moved(conn, [movement_id(record.session, record.seq) for record in fresh], now_ms)
+        for earlier in (True, False):
+            these = [each for each in records if isinstance(each.body, Moved) and (each.seq <= told) is earlier]
+            queue_moved(conn, [movement_id(each.session, each.seq) for each in these], now_ms, earlier=earlier)
     if unknown:
         conn.execute(insert(unknown_card), unknown)
     for record in records:
         if isinstance(record.body, Undone):
-            _take_back(conn, record, record.body, dating.best(record.at).at_ms, now_ms)
+            at_ms = dating.best(record.at).at_ms
+            if _take_back(conn, record, record.body, at_ms):
+                target = movement_id(record.session, record.body.seq)
+                queue_undone(conn, target, now_ms, earlier=record.seq <= told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +156,11 @@ def _read(conn: Connection, session: str, seq: int) -> AttendanceRecord:
     return read_line(JournalLine(line=row.line, hash=row.hash))
 
 
-def _take_back(conn: Connection, record: AttendanceRecord, body: Undone, at_ms: int, now_ms: int) -> None:
+def _take_back(conn: Connection, record: AttendanceRecord, body: Undone, at_ms: int) -> bool:
+    """Mark a movement as taken back; return False when there is none to be taken back."""
     target = movement_id(record.session, body.seq)
     mark = update(movement).where(movement.c.id == target, movement.c.undone_at_ms.is_(None)).values(undone_at_ms=at_ms)
-    if body.seq < record.seq and conn.execute(mark).rowcount:
-        queue_undone(conn, target, now_ms)
+    return body.seq < record.seq and conn.execute(mark).rowcount > 0
 
 
 def _movement(record: AttendanceRecord, body: Moved, source: Source, best: BestTime) -> dict[str, Any]:

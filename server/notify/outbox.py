@@ -16,17 +16,19 @@ from server.store.tables import delivery, guardian, guardianship, movement, site
 MAIL = "mail"
 MOVED = "moved"
 UNDONE = "undone"
+TOLD_EARLIER = "told before a restore"
 _Day = tuple[str, str, date]
 """Child, site and day."""
 
 
-def queue_moved(conn: Connection, movement_ids: Iterable[str], now_ms: int) -> int:
+def queue_moved(conn: Connection, movement_ids: Sequence[str], now_ms: int, *, earlier: bool = False) -> int:
     """Queue a notice to each consenting guardian of each movement; return how many were queued.
 
     A notice waits until the child can no longer take the movement back. A second read of one walk through the door is
-    not told again, unless one of the movements shows that it was a walk of its own.
+    not told again, unless one of the movements shows that it was a walk of its own. Movements that were told before
+    this server was restored (`earlier`) are noted, so that they are neither told again nor taken back without a word.
     """
-    moved = _standing(conn, list(movement_ids))
+    moved = _standing(conn, movement_ids)
     guardians = _consenting(conn, {row.child_id for row in moved})
     moved = [row for row in moved if row.child_id in guardians]
     reads = _reads(conn, moved)
@@ -36,26 +38,35 @@ def queue_moved(conn: Connection, movement_ids: Iterable[str], now_ms: int) -> i
     moved += _standing(conn, [each for pair in parted for each in pair])
     rows = []
     for row in moved:
-        if not told.keys().isdisjoint(_same_walk(reads[_day_of(row)], row.id)):
+        again = not told.keys().isdisjoint(_same_walk(reads[_day_of(row)], row.id))
+        noted = earlier and row.id in movement_ids
+        if again and not noted:
             continue
         due_at_ms = min(max(now_ms, row.at_ms + row.undo_s * 1000), now_ms + row.undo_s * 1000)
         mine = told.setdefault(row.id, set())
         fresh = [each for each in guardians[row.child_id] if each not in mine]
         mine.update(fresh)
-        rows += [_row(row.id, each, MOVED, now_ms=now_ms, due_at_ms=due_at_ms) for each in fresh]
+        made = [_row(row.id, each, MOVED, now_ms=now_ms, due_at_ms=due_at_ms) for each in fresh]
+        # Which read of a walk the guardians had is not known any more; no other is to be told.
+        settled = {"state": "cancelled" if again else "sent", "settled_at_ms": now_ms, "reason": TOLD_EARLIER}
+        rows += [each | settled for each in made] if noted else made
     if rows:
         conn.execute(insert(delivery), rows)
     return len(rows)
 
 
-def queue_undone(conn: Connection, movement_id: str, now_ms: int) -> int:
+def queue_undone(conn: Connection, movement_id: str, now_ms: int, *, earlier: bool = False) -> int:
     """Cancel what was not sent of a movement that was taken back; queue a correction of what was, return how many.
 
     What is leased may have been sent, even by a dispatcher that is dead: it gets a correction, which waits until the
-    dispatcher knows more. Another read of the same walk, not told because this one was, is told now.
+    dispatcher knows more. Another read of the same walk, not told because this one was, is told now. All this was done
+    already when it was taken back before this server was restored (`earlier`).
     """
     row = conn.execute(select(movement).where(movement.c.id == movement_id)).one_or_none()
     if row is None:
+        return 0
+    if earlier:
+        queue_moved(conn, _other_reads(conn, row), now_ms, earlier=True)
         return 0
     mine = (delivery.c.movement_id == movement_id) & (delivery.c.topic == MOVED)
     conn.execute(
@@ -168,6 +179,8 @@ def _row(movement_id: str, guardian_id: str, topic: str, *, now_ms: int, due_at_
         "state": "queued",
         "queued_at_ms": now_ms,
         "due_at_ms": due_at_ms,
+        "settled_at_ms": None,
+        "reason": None,
     }
 
 
