@@ -6,6 +6,7 @@ keys are free and may hold dots, with quotes around them or without.
 """
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
@@ -18,6 +19,11 @@ from attendance.errors import SettingsError
 
 _Settings = TypeVar("_Settings", bound=msgspec.Struct)
 MASK = "***"
+
+_COMPLAINT = re.compile(r"Expected `([\w |]+)`(?: (>=|<=|>|<) ([\d.]+))?(?:, got `\w+`)?")
+"""What msgspec says of a value of the wrong type or size."""
+_IN_WORDS = {"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false", "array": "a list"}
+_BOUND_IN_WORDS = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
 
 
 def parse_toml(text: str, *, file: Path) -> dict[str, Any]:
@@ -42,15 +48,15 @@ def load(
     not given.
     """
     merged = _copy(table)
-    known = dict(_leaves(kind))
-    for path in known:
-        variable = "_".join([prefix, *path]).upper()
+    variables = {"_".join([prefix, *path]).upper(): path for path, _ in _leaves(kind)}
+    for variable, path in variables.items():
         if variable in environ:
             _put(merged, path, environ[variable])
     for dotted, value in flags.items():
         if value is not None:
             _put(merged, tuple(dotted.split(".")), value)
-    problems: list[str] = []
+    strange = sorted(name for name in environ if name.startswith(f"{prefix}_") and name not in variables)
+    problems = [_unknown("", name, list(variables)) for name in strange]
     settings = _build(kind, merged, "", problems)
     if problems:
         raise SettingsError(tuple(problems))
@@ -137,9 +143,30 @@ def _value(kind: Any, raw: Any, where: str, problems: list[str]) -> Any:
     try:
         return msgspec.convert(raw, kind, strict=not isinstance(raw, str), dec_hook=_path)
     except msgspec.ValidationError as error:
-        choice = f"; one of {', '.join(kind)} is wanted" if isinstance(kind, type) and issubclass(kind, StrEnum) else ""
-        problems.append(f"{where}: {error}{choice}")
+        problems.append(f"{where}: {_in_words(kind, str(error))}")
         return None
+
+
+def _in_words(kind: Any, complaint: str) -> str:
+    """Return what is wanted: the choices, the type's own description, or the complaint, in words if we have them."""
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return f"{complaint}; one of {', '.join(kind)} is wanted"
+    for described in _descriptions(kind):
+        return f"{described} is wanted"
+    parts = _COMPLAINT.fullmatch(complaint)
+    if parts is None:
+        return complaint
+    kinds, bound, limit = parts.groups()
+    wanted = " or ".join(_IN_WORDS.get(each, each) for each in kinds.split(" | ") if each != "null")
+    return f"{wanted}, {_BOUND_IN_WORDS[bound]} {limit}, is wanted" if bound else f"{wanted} is wanted"
+
+
+def _descriptions(kind: Any) -> Iterator[str]:
+    for note in getattr(kind, "__metadata__", ()):
+        if isinstance(note, msgspec.Meta) and note.description:
+            yield note.description
+    for inner in get_args(kind):
+        yield from _descriptions(inner)
 
 
 def _dotted(table: Mapping[str, Any], under: str = "") -> Iterator[tuple[str, Any]]:

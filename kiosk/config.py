@@ -17,7 +17,9 @@ from kiosk.hours import HourMinute
 PREFIX = "TADAIMA_KIOSK"
 DEFAULT_FILE = Path("/etc/tadaima/kiosk.toml")
 
-Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+Name = Annotated[
+    str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,32}$", description="a name of up to 32 letters a-z, digits, - and _")
+]
 """Of a reader or signal; it stands in logs and on the screen."""
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
 Waiting = Annotated[float, msgspec.Meta(gt=0, le=600)]

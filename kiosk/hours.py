@@ -6,7 +6,9 @@ import msgspec
 
 from attendance.clock import JST, ClockReading, ClockState, from_ms
 
-HourMinute = Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+HourMinute = Annotated[
+    str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description='a time of day such as "08:30"')
+]
 
 
 def hour_minute(reading: ClockReading, *, ago_ns: int = 0) -> HourMinute | None:

@@ -17,7 +17,9 @@ from server.store.ids import new_id
 from server.store.tables import site
 
 _CODE = re.compile(r"[A-Za-z0-9_-]{1,20}")
-_Time = Annotated[str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+_Time = Annotated[
+    str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description="a time of day such as 08:30")
+]
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 _Seconds = Annotated[int, msgspec.Meta(ge=0, le=3600)]
 

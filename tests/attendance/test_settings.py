@@ -1,7 +1,7 @@
 """Settings: where a value comes from, and how mistakes are told."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import pytest
@@ -30,6 +30,13 @@ class Kiosk(msgspec.Struct, frozen=True):
     screen: Screen = Screen()
     cameras: tuple[Camera, ...] = ()
     languages: tuple[str, ...] = ("ja",)
+
+
+class Bounded(msgspec.Struct, frozen=True):
+    volume: Annotated[float, msgspec.Meta(ge=0, le=1)] = 1
+    until: Annotated[str, msgspec.Meta(pattern="^[0-9]+$", description="a time of day")] | None = None
+    pin: int | str | None = None
+    codes: Annotated[tuple[int, ...], msgspec.Meta(min_length=1)] = (1,)
 
 
 class Chosen(msgspec.Struct, frozen=True):
@@ -94,6 +101,11 @@ def test_an_unknown_setting_is_an_error_with_the_nearest_name() -> None:
     assert problem == "screen.prot: no such setting; did you mean 'port'?"
 
 
+def test_a_misspelt_variable_is_an_error_with_the_nearest_name() -> None:
+    (problem,) = problems('data_dir = "x"', environ={"TADAIMA_KIOSK_SCREEN_PROT": "1", "TADAIMA_OTHER": "1"})
+    assert problem == "TADAIMA_KIOSK_SCREEN_PROT: no such setting; did you mean 'TADAIMA_KIOSK_SCREEN_PORT'?"
+
+
 def test_an_unknown_setting_that_is_near_nothing_lists_what_there_is() -> None:
     (problem,) = problems('data_dir = "x"\n[screen]\nxyzzy = 1')
     assert problem == "screen.xyzzy: no such setting; known here: host, port"
@@ -143,6 +155,24 @@ def test_a_choice_that_is_none_lists_those_there_are() -> None:
     assert raised.value.problems == ("language: Invalid enum value 'jp'; one of ja, ja_easy, en is wanted",)
 
 
+@pytest.mark.parametrize(
+    ("table", "problem"),
+    [
+        ({"volume": 1.8}, "volume: a number, at most 1.0, is wanted"),
+        ({"volume": -1}, "volume: a number, at least 0.0, is wanted"),
+        ({"volume": "loud"}, "volume: a number is wanted"),
+        ({"until": "noon"}, "until: a time of day is wanted"),
+        ({"until": 5}, "until: a time of day is wanted"),
+        ({"pin": 1.5}, "pin: a whole number or text is wanted"),
+        ({"codes": []}, "codes: Expected `array` of length >= 1"),
+    ],
+)
+def test_a_wrong_value_is_told_in_words_where_there_are_some(table: dict[str, object], problem: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        load(Bounded, table=table, environ={}, prefix="X", flags={})
+    assert raised.value.problems == (problem,)
+
+
 def test_the_file_as_it_was_read_is_not_changed() -> None:
     table = {"data_dir": "x", "screen": {"port": 1}}
     load(Kiosk, table=table, environ={}, prefix="X", flags={"screen.port": 2})
@@ -188,3 +218,11 @@ def test_a_value_of_a_free_key_that_is_no_text_is_told() -> None:
         worded("[texts]\na.b = 5")
     with pytest.raises(SettingsError, match="texts: "):
         worded('texts = "a"')
+
+
+@pytest.mark.parametrize(
+    "text", ["a" + ".a" * 2000 + " = 1", "a = " + "[" * 30 + "]" * 30, "a = " + "[" * 90_000, "a = " + "{a = " * 9_000]
+)
+def test_tables_within_tables_without_an_end_are_refused_like_any_mistake(text: str) -> None:
+    with pytest.raises(SettingsError):
+        parse_toml(text, file=Path("kiosk.toml"))
