@@ -279,6 +279,9 @@ def test_after_many_wrong_pins_the_pad_waits(page: Page) -> None:
     expect(page.locator("#pad [data-digit='1']")).to_be_disabled()
     page.locator("#panel-close").click()
     see(page, "idle")
+    page.locator("#by-staff").click()
+    expect(page.locator("#pad [data-digit='1']")).to_be_disabled()
+    expect(page.locator("#panel-said")).to_contain_text("まって")
 
 
 def test_another_child_needs_no_second_pin(page: Page, door: RememberedEntries) -> None:

@@ -24,6 +24,7 @@ let changedAt = 0;
 let touchedAt = 0;
 let touched = false;
 let barredUntil = 0;
+let barredText = "";
 let ticks = 0;
 
 async function ask(what, message = {}) {
@@ -124,6 +125,7 @@ function drawDots() {
 function drawBar() {
   const barred = performance.now() < barredUntil;
   for (const button of byId("pad").children) button.disabled = barred;
+  if (barred) say("panel-said", barredText);
   drawDots();
 }
 
@@ -148,7 +150,10 @@ function tryPin() {
       load("who");
       return;
     }
-    if (answer.wait_s) barredUntil = performance.now() + answer.wait_s * 1000;
+    if (answer.wait_s) {
+      barredUntil = performance.now() + answer.wait_s * 1000;
+      barredText = answer.text;
+    }
     drawBar();
     say("panel-said", answer.text ?? "");
     if (byKeyboard) panel.querySelector("#pad button:enabled, #panel-close").focus();
