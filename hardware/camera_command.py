@@ -36,6 +36,7 @@ LOOK_S = 0.1
 END_S = 0.4
 """How long the programme may take to end once told; close() has to end within 1.2 s."""
 PIPE_BYTES = 65_536
+"""All that a pipe holds."""
 LAST_WORDS_BYTES = 4096
 
 
@@ -61,7 +62,10 @@ def csi_command(
 
 def split_command(source: str) -> list[str]:
     """The programme and arguments in `command:...`, quoted as for a shell, though none runs. Raises: ValueError."""
-    command = shlex.split(source.removeprefix(COMMAND_PREFIX))
+    try:
+        command = shlex.split(source.removeprefix(COMMAND_PREFIX))
+    except ValueError as error:  # a quote or a backslash without its end
+        raise ValueError(f"{source!r} is no command: {error}") from error
     if not command:
         raise ValueError(f"{source!r} names no programme")
     return command
@@ -140,23 +144,21 @@ class CommandCapture:
         if more := os.read(self._out, PIPE_BYTES):
             return self._cutter.feed(more)
         self._await_end()
-        while self._listen():
-            pass
+        self._listen()  # once: all that a pipe holds, and one who never falls silent does not keep us
         self.release()
         status = self._process.returncode
         raise ReaderLost(self._reader, self._with_last_words(f"{self._name} ended with status {status}"))
 
-    def _listen(self) -> bool:
-        """Read what the programme complains of and keep the end of it; whether there may be more."""
+    def _listen(self) -> None:
+        """Read what the programme complains of and keep the end of it."""
         try:
             more = os.read(self._err, PIPE_BYTES)
         except BlockingIOError:
-            return False
+            return
         if not more:
             with suppress(KeyError):
                 self._poll.unregister(self._err)
         self._last_words = (self._last_words + more)[-LAST_WORDS_BYTES:]
-        return bool(more)
 
     def _with_last_words(self, fault: str) -> str:
         lines = self._last_words.decode(errors="replace").split("\n")

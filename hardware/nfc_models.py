@@ -52,7 +52,7 @@ MODELS = (
     # Source: both lists; nfcpy often cannot open it again (its issues #154, #171, #192, #231, #239).
     Model(0x072F, 0x2200, "ACS ACR122U", Route.PCSC, "ACS ACR122U"),
 )
-_NFC_MODULES = ("port100", "pn533_usb", "pn533")
+NFC_MODULES = frozenset({"port100", "pn533_usb", "pn533"})
 """Kernel drivers that take readers for themselves."""
 
 
@@ -81,6 +81,6 @@ def plugged_readers(usb_devices: Path) -> Iterator[Plugged]:
 def _module_on(device: Path) -> str | None:
     """The NFC kernel driver bound to one of the device's interfaces, or None."""
     for driver in device.glob(f"{device.name}:*/driver"):
-        if driver.resolve().name in _NFC_MODULES:
+        if driver.resolve().name in NFC_MODULES:
             return driver.resolve().name
     return None

@@ -11,6 +11,7 @@ import requests
 from attendance.clock import Clock, ClockState
 from attendance.finding import Finding
 from kiosk.config import KioskSettings
+from kiosk.database import asides_of
 from kiosk.doctor.answers import check_answers, check_asking
 from kiosk.doctor.readers import check_readers
 from kiosk.errors import CacheError, JournalError, NotEnrolled
@@ -98,8 +99,7 @@ def _journal(settings: KioskSettings) -> Iterator[Finding]:
         yield Finding("journal", values={"entries": entries})
     finally:
         reader.close()
-    parts = sorted(path.name for path in settings.data_dir.glob(f"{settings.journal_path.name}.damaged-*"))
-    aside = [name for name in parts if not name.endswith(("-wal", "-shm"))]
+    aside = [path.name for path in asides_of(settings.journal_path)]
     if aside:
         yield Finding("journal_aside", wrong=True, values={"files": ", ".join(aside)})
 

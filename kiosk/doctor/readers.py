@@ -10,13 +10,12 @@ from pathlib import Path
 from attendance.finding import Finding
 from hardware.capture import Kind, kind_of
 from hardware.errors import HardwareError
+from hardware.nfc_models import NFC_MODULES
 from kiosk.config import KioskSettings, ReaderKind, ReaderSettings
 from kiosk.devices import make_reader
 from kiosk.only_one import door_lock
 
 LOADED_MODULES = Path("/proc/modules")
-NFC_MODULES = frozenset({"port100", "pn533", "pn533_usb"})
-"""Kernel modules that take an NFC reader on USB for themselves."""
 _LIKE_IT = {
     ReaderKind.QR_CAMERA: ("/dev/v4l/by-id/*", "/dev/video*"),
     ReaderKind.KEYS: ("/dev/input/by-id/*-event-kbd",),
@@ -94,7 +93,7 @@ def explain(
 def device_of(wanted: ReaderSettings) -> Path | None:
     """Return the file of /dev that a reader is, or None for what is no such file: USB ids, streams, recordings."""
     match wanted.kind:
-        case ReaderKind.QR_CAMERA if kind_of(wanted.source) is Kind.DEVICE:
+        case ReaderKind.QR_CAMERA if _is_device(wanted.source):
             return Path(f"/dev/video{wanted.source}" if wanted.source.isdecimal() else wanted.source)
         case ReaderKind.KEYS:
             return Path(wanted.source)
@@ -102,6 +101,13 @@ def device_of(wanted: ReaderSettings) -> Path | None:
             return Path(f"/dev/tty{wanted.source.split(':')[1]}")
         case _:
             return None
+
+
+def _is_device(source: str) -> bool:
+    try:
+        return kind_of(source) is Kind.DEVICE
+    except ValueError:
+        return False  # it makes no sense at all, which the driver says
 
 
 def _others_like(wanted: ReaderSettings) -> list[str]:

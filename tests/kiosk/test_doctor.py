@@ -95,7 +95,9 @@ def test_a_damaged_journal_is_found_and_left_alone(tmp_path: Path) -> None:
 def test_a_journal_that_was_set_aside_is_not_forgotten(tmp_path: Path) -> None:
     wanted = kiosk(tmp_path)
     wanted.journal_path.write_bytes(os.urandom(8192))
-    open_journal(wanted.journal_path).close()
+    journal = open_journal(wanted.journal_path)
+    journal.salvage()
+    journal.close()
     findings = found(wanted)
     assert "journal_aside" in wrong(findings)
     assert findings["journal_aside"].values == {"files": "journal.db.damaged-20260401T050000Z"}
@@ -106,10 +108,17 @@ def test_a_reader_that_does_not_answer_is_named(tmp_path: Path) -> None:
     readers = (
         ReaderSettings(name="front", kind=ReaderKind.FAKE, source=str(tmp_path / "none")),
         ReaderSettings(name="table", kind=ReaderKind.NFC, source="nonsense"),
+        ReaderSettings(name="gate", kind=ReaderKind.QR_CAMERA, source="command:"),
+        ReaderSettings(name="yard", kind=ReaderKind.QR_CAMERA, source="command:rpicam-vid 'unfinished"),
         ReaderSettings(name="good", kind=ReaderKind.FAKE),
     )
     findings = list(examine(settings(tmp_path, readers=readers), ManualClock(AFTERNOON)))
-    assert [finding.values["name"] for finding in findings if finding.code == "reader_down"] == ["front", "table"]
+    assert [finding.values["name"] for finding in findings if finding.code == "reader_down"] == [
+        "front",
+        "table",
+        "gate",
+        "yard",
+    ]
     assert [finding.values["name"] for finding in findings if finding.code == "reader"] == ["good"]
 
 
