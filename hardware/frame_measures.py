@@ -1,4 +1,4 @@
-"""What a person who aims a camera needs of a frame: a picture to look at, and how large, light and sharp things are in it.
+"""What aiming a camera needs of a frame: a picture to look at, and how large, light and sharp things in it are.
 
 Beside the straight line: nothing here is needed to read a card. Every function is pure.
 """
@@ -35,7 +35,7 @@ class Measures:
     burnt: float
     """Share that is white and nothing else."""
     sharpness: float
-    """Variance of the Laplacian where full contrast is 1: of a code, 0.04 to 0.3 when sharp, under 0.03 out of focus."""
+    """Variance of the Laplacian at full contrast 1: of a code, 0.04 to 0.3 when sharp, under 0.03 out of focus."""
 
 
 def to_jpeg(frame: Frame) -> bytes | None:
