@@ -43,6 +43,8 @@ from provisioning.enrol import enrol
 DATA, JOURNAL_FILE, CACHE_FILE = Path("kiosk"), "journal.db", "cache.db"
 BOOT = "0" * 32
 CHILDREN_OF_ROSTER = 40
+COMMITS_OF_A_LOG = 40
+"""After so many entries the journal's log begins anew."""
 _NAMES_KEY = b"n" * 32
 _DAYS_41_S = 41 * 24 * 3600
 
@@ -121,7 +123,9 @@ def _make(data: Path, clock: ManualClock, tell: Tell) -> None:
 def _append(data: Path, clock: ManualClock, commits: int, tell: Tell) -> None:
     with closing(open_journal(data, clock)) as journal:
         _begun(journal, tell)
-        _come(journal, clock, range(100, 100 + commits), tell)
+        for first in range(100, 100 + commits, COMMITS_OF_A_LOG):
+            _come(journal, clock, range(first, min(first + COMMITS_OF_A_LOG, 100 + commits)), tell)
+            _checkpoint(journal._db)
 
 
 def _renew(data: Path, clock: ManualClock, tell: Tell) -> None:
@@ -180,13 +184,13 @@ def _update(data: Path, tell: Tell) -> None:
             tell(Storing(number))
             cache.store_state(_state(number))
             if number % 4 == 3:
-                _checkpoint(cache)
+                _checkpoint(cache._db)
 
 
-def _checkpoint(cache: RosterCache) -> None:
+def _checkpoint(db: Database | None) -> None:
     """Do at once what SQLite does of itself once the log holds a thousand pages."""
-    assert cache._db is not None
-    cache._db.execute("PRAGMA wal_checkpoint").fetchall()
+    assert db is not None
+    db.execute("PRAGMA wal_checkpoint").fetchall()
 
 
 def _state(number: int) -> StateResponse:
