@@ -24,12 +24,13 @@ from server.store.tables import delivery, entry, guardian, guardianship, kiosk, 
 Lines = Mapping[tuple[str, int], JournalLine]
 """Entries by session and number."""
 _EXAMPLES = 10
-_WANTED = (
+WANTED = (
     select(movement.c.id.label("movement"), guardian.c.id.label("guardian"))
     .join(guardianship, guardianship.c.child_id == movement.c.child_id)
     .join(guardian, guardian.c.id == guardianship.c.guardian_id)
     .where(movement.c.undone_at_ms.is_(None), guardian.c.consented_at_ms.is_not(None))
 )
+"""Who is to be told of which movement."""
 
 
 @dataclass
@@ -200,7 +201,7 @@ def _notices(conn: Connection, house: House, account: Account) -> None:
     account.repeated += sum(taken.values()) - len(taken)
     told = Counter((row.movement_id, row.guardian_id, row.topic) for row in rows if row.id in taken)
     account.count("doubled", [each for each, number in told.items() if number > 1], "notices under two Message-IDs")
-    wanted = {(row.movement, row.guardian) for row in conn.execute(_WANTED)}
+    wanted = {(row.movement, row.guardian) for row in conn.execute(WANTED)}
     account.count("lost", {each for each in wanted if (*each, MOVED) not in told}, "guardians who were told nothing")
     taken_back = {(of, guardian_id) for of, guardian_id, topic in told if topic == MOVED} - wanted
     uncorrected = {each for each in taken_back if (*each, UNDONE) not in told}

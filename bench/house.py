@@ -29,7 +29,7 @@ from server.store.tables import child
 
 SITE = "sakura"
 UNDO_S = 1
-PATIENCE_S = 60.0
+PATIENCE_S = 90.0
 """No proof fails because a machine is slow."""
 LOOK_S = 0.004
 _LISTENING = re.compile(r"^listening web=(\S+)")
@@ -213,17 +213,18 @@ class House:
             self.wait_until(names.exists, "a kiosk gets its roster")
             self.wait_until(lambda kiosk=kiosk: _has_roster(kiosk), "a kiosk keeps its roster")  # type: ignore[misc]
 
-    def add_kiosk(self, name: str, *, url: str = "", mutant: str = "") -> Kiosk:
-        """Enrol a kiosk of the site by the real handshake."""
+    def add_kiosk(self, name: str, *, host: str = "", interval_s: float = 0.2, mutant: str = "") -> Kiosk:
+        """Enrol a kiosk of the site by the real handshake; `host` is another name by which it knows the server."""
         folder = self.folder / name
         folder.mkdir()
         code = self._serve("kiosks", "code", SITE, name).split("\n")[0]
         enrolling = ("enrol", "--server", self.proxy.url, "--code", code, "--data-dir", str(folder / "data"))
         self.warm.run("enrol", "tadaima-provision", *enrolling)
+        url = f"http://{host}:{self.proxy.port}" if host else ""
         config = folder / "kiosk.toml"
         config.write_text(
             f'data_dir = "{folder}/data"\nruntime_dir = "{folder}/run"\nserver_url = "{url}"\nlanguage = "en"\n'
-            f"[screen]\nport = 0\n[sync]\ninterval_s = 0.2\ntimeout_s = 2\n"
+            f"[screen]\nport = 0\n[sync]\ninterval_s = {interval_s}\ntimeout_s = 2\n"
             f'[[readers]]\nname = "front"\nkind = "fake"\nsource = "{folder}/reader"\n'
         )
         commands = {each: ("tadaima-kiosk", each, "--config", str(config)) for each in ("run", "sync")}
@@ -251,19 +252,44 @@ class House:
         self.server.start()
         self.wait_until(lambda: self.proxy.upstream is not None, "the server listens")
 
+    def settle(self, has_settled: Callable[[], bool], *, revive: bool = True) -> None:
+        """Give all that is under way time to arrive; `revive` starts everything once more, so that nobody waits."""
+        for part in self.parts if revive else []:
+            part.kill()
+            part.start()
+        next_s = 0.0
+
+        def asked() -> bool:  # now and then: it is a costly question
+            nonlocal next_s
+            if time.monotonic() < next_s:
+                return False
+            answer = has_settled()
+            next_s = time.monotonic() + 0.1
+            return answer
+
+        self.wait_until(asked, "everything arrives and every notice is sent")
+
     def _serve(self, *arguments: str) -> str:
         return self.warm.run("setting-up", "tadaima-server", *self.server.command[1:3], *arguments)
 
 
 @contextmanager
-def house(*, kiosks: int = 1, opened: bool = True, door_mutant: str = "", dispatcher_mutant: str = "") -> Iterator[House]:
+def house(
+    *,
+    kiosks: int = 1,
+    opened: bool = True,
+    host: str = "",
+    interval_s: float = 0.2,
+    door_mutant: str = "",
+    dispatcher_mutant: str = "",
+) -> Iterator[House]:
     """A site that is open, or with kiosks enrolled and only the server running; everything ends with the context.
 
     In memory: a kill leaves what was written to a file.
     """
     with (
         tempfile.TemporaryDirectory(dir=MEMORY, prefix="tadaima-") as scratch,
-        mail_server() as mailbox,
+        mail_server(late=bool(dispatcher_mutant)) as mailbox,  # a mutant shows before the mail is taken only
         FaultProxy(lambda: Harm.NONE) as proxy,
     ):
         folder = Path(scratch)
@@ -280,7 +306,7 @@ def house(*, kiosks: int = 1, opened: bool = True, door_mutant: str = "", dispat
             try:
                 made.set_up()
                 for number in range(kiosks):
-                    made.add_kiosk(f"kiosk-{number}", mutant=door_mutant)
+                    made.add_kiosk(f"kiosk-{number}", host=host, interval_s=interval_s, mutant=door_mutant)
                 if opened:
                     made.open()
                 yield made

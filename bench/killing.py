@@ -10,21 +10,23 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 
 from bench.account import Account, close_account, has_settled, take_stock
-from bench.figure import Row, measured
-from bench.house import House, Part, house
+from bench.figure import Counts, Row, proved
+from bench.house import House, Part, Patience, house
 
 CYCLES = 5_000
-QUICK_CYCLES = 150
-CYCLES_A_HOUSE = 200
+QUICK_CYCLES = 200
+QUICK_S = 15.0
+CORES = 2
+CYCLES_A_HOUSE = 100
 """Then a new one is set up: journals grow no longer than a day's."""
-CONTROL_CYCLES = 40
+CONTROL_CYCLES = 10
 STOCK_EVERY = 10
 _LONGEST_WAIT_S = 0.02
-_MAIL_S = 5.0
+_MAIL_S = 30.0
 
 
 def kill_again_and_again(
@@ -37,7 +39,7 @@ def kill_again_and_again(
 ) -> tuple[int, Account]:
     """Open a house, kill in it, let it settle, and return how often was killed and what came of it.
 
-    Mutants are named in bench.mutants; a part that is one is killed each time.
+    Mutants are named in bench.mutants; then only the part that is one is killed.
     """
     account, until_s = Account(), time.monotonic() + longest_s
     with house(door_mutant=door_mutant, dispatcher_mutant=dispatcher_mutant) as open_house:
@@ -48,32 +50,12 @@ def kill_again_and_again(
             done += 1
             if done % STOCK_EVERY == 0:
                 take_stock(open_house, account)
-        _settle(open_house)
+        try:
+            open_house.settle(lambda: has_settled(open_house))
+        except Patience as error:
+            account.count("wrong", [str(error)], f"seed {seed}")
         close_account(open_house, account)
     return done, account
-
-
-def _settle(open_house: House) -> None:
-    """Start everything once more, so that nobody sits out a wait, and give all that is under way time to arrive."""
-    for part in open_house.parts:
-        part.kill()
-        part.start()
-    open_house.wait_until(_seldom(lambda: has_settled(open_house)), "everything arrives and every notice is sent")
-
-
-def _seldom(question: Callable[[], bool], every_s: float = 0.1) -> Callable[[], bool]:
-    """Ask a costly question only now and then."""
-    next_s = 0.0
-
-    def asked() -> bool:
-        nonlocal next_s
-        if time.monotonic() < next_s:
-            return False
-        answer = question()
-        next_s = time.monotonic() + every_s
-        return answer
-
-    return asked
 
 
 class _Killer:
@@ -90,7 +72,7 @@ class _Killer:
         self._await_moment()
         parts = self._house.parts
         victims = self._chance.sample(parts, self._chance.choice((1, 1, 1, 2, 2, 3, len(parts))))
-        victims += [part for part in parts if part.mutant and part not in victims]
+        victims = [part for part in parts if part.mutant] or victims
         self._chance.shuffle(victims)
         for victim in victims:
             self._kill(victim)
@@ -107,7 +89,7 @@ class _Killer:
 
     def _await_moment(self) -> None:
         house = self._house
-        signs: list[Callable[[], int]] = [self._answers, lambda: house.proxy.requests, lambda: house.mailbox.begun]
+        signs = (self._answers, lambda: house.proxy.requests, lambda: house.mailbox.begun)
         sign, more, longest_s = self._chance.choice(signs), self._chance.choice((0, 1, 1, 2)), self._chance.random() / 2
         if house.dispatcher.mutant:  # which shows between a mail's arrival and the answer only
             sign, more, longest_s = signs[-1], 1, _MAIL_S
@@ -129,36 +111,38 @@ class _Killer:
             os.kill(self._chance.choice(processes), signal.SIGKILL)
 
 
-def rows(*, quick: bool, longest_s: float = 900.0) -> list[Row]:
-    """Measure: kill until there were enough cycles or the time is over, then the controls."""
-    account, done = Account(), 0
+def rows(*, quick: bool, longest_s: float = math.inf) -> list[Row]:
+    """Measure, two houses at a time, until there were enough cycles or the time is over; then the controls."""
     began_s = time.monotonic()
-    wanted = QUICK_CYCLES if quick else CYCLES
-    longest_s = 15.0 if quick else longest_s
-    houses = 0
-    while done < wanted and (left_s := began_s + longest_s - time.monotonic()) > 0:
-        houses += 1
-        cycles, found = kill_again_and_again(min(CYCLES_A_HOUSE, wanted - done), seed=houses, longest_s=left_s)
-        done, account = done + cycles, account + found
-    for example in account.examples:
-        print(example)
-    name = "kill -9 of door, sync, server, dispatcher"
-    figures = [
-        measured(f"{name}: cycles", done, "cycles", bar=None if quick else CYCLES, better="higher"),
-        measured(f"{name}: time", round(time.monotonic() - began_s), "s"),
-        measured(f"{name}: acknowledged", account.acknowledged, "entries"),
-        measured(f"{name}: lost", account.lost, "", bar=0),
-        measured(f"{name}: doubled", account.doubled, "", bar=0),
-        measured(f"{name}: wrong", account.wrong, "", bar=0),
-        measured(f"{name}: notices that came again under their Message-ID", account.repeated, "mails"),
-    ]
-    return figures + _controls(10 if quick else CONTROL_CYCLES)
-
-
-def _controls(cycles: int) -> list[Row]:
-    _, door = kill_again_and_again(cycles, door_mutant="commit_in_batches")
-    _, dispatcher = kill_again_and_again(cycles, dispatcher_mutant="mark_before_sending")
+    wanted, longest_s = (QUICK_CYCLES, min(longest_s, QUICK_S)) if quick else (CYCLES, longest_s)
+    houses = range(math.ceil(wanted / CYCLES_A_HOUSE))
+    with ProcessPoolExecutor(CORES) as pool:
+        shares = [pool.submit(_share, seed, began_s + longest_s) for seed in houses]
+        done = [share.result() for share in shares]
+    account = sum((found for _, found in done), start=Account())
+    print(
+        f"kill -9: {sum(cycles for cycles, _ in done)} cycles in {time.monotonic() - began_s:.0f} s, "
+        f"{account.repeated} notices came again under the same Message-ID"
+    )
+    door = kill_again_and_again(CONTROL_CYCLES, door_mutant="commit_in_batches")
+    dispatcher = kill_again_and_again(CONTROL_CYCLES, dispatcher_mutant="mark_before_sending")
     return [
-        measured("kill -9, door that commits in batches: lost", door.lost, "entries", bar=0, control=True),
-        measured("kill -9, dispatcher that marks first: lost", dispatcher.lost, "notices", bar=0, control=True),
+        _row("kill -9 of door, sync, server, dispatcher", sum(cycles for cycles, _ in done), account),
+        _row("a door that commits in batches", *door, control=True),
+        _row("a dispatcher that marks before it sends", *dispatcher, control=True),
     ]
+
+
+def _share(seed: int, until_s: float) -> tuple[int, Account]:
+    """Kill in one house, if there is time; the monotonic clock is the same in all processes."""
+    left_s = until_s - time.monotonic()
+    return kill_again_and_again(CYCLES_A_HOUSE, seed=seed, longest_s=left_s) if left_s > 0 else (0, Account())
+
+
+def _row(fault: str, cycles: int, account: Account, *, control: bool = False) -> Row:
+    if not control:
+        for example in account.examples:
+            print(example)
+    return proved(
+        fault, Counts(cycles, account.acknowledged, account.lost, account.doubled, account.wrong), control=control
+    )

@@ -15,6 +15,9 @@ from bench.bad_network import (
     mixed,
 )
 from bench.fault_proxy import Harm
+from bench.two_doors import go_through_bad_networks
+
+BAD_S = 3.0
 
 
 @pytest.fixture(scope="module")
@@ -42,3 +45,10 @@ def test_a_sync_that_takes_any_200_for_an_acknowledgement_loses_entries() -> Non
     with bench(believing_sync) as made:
         assert made.suffer([Harm.NONE] * HARM_STEPS).lost == 0
         assert made.suffer([Harm.PORTAL] * HARM_STEPS).lost > 0
+
+
+def test_two_kiosks_bring_everything_through_bad_networks_once() -> None:
+    requests, _, account = go_through_bad_networks(BAD_S, revive=True)
+    assert account.clean, account
+    assert requests > 0
+    assert account.acknowledged > 0
