@@ -4,6 +4,7 @@ import errno
 from concurrent.futures import ProcessPoolExecutor
 from unittest.mock import patch
 
+from bench import bad_network, cut_off, killing, two_doors
 from bench.block_cuts import proofs as block_cuts
 from bench.disk_faults import FAULTS, Life, spoil_and_set_aside, suffer, suffer_in_turn
 from bench.faulty_disk.faults import Fail
@@ -20,7 +21,16 @@ WRITE = Fail(("write",), errno.EIO)
 
 def run(*, quick: bool) -> list[Row]:
     """Measure; with `quick` fewer cycles of the same kinds."""
-    return [*_power_cuts(quick=quick), *_failing_disks(quick=quick), *_damage(), *block_cuts.rows(quick=quick)]
+    return [
+        *_power_cuts(quick=quick),
+        *_failing_disks(quick=quick),
+        *_damage(),
+        *block_cuts.rows(quick=quick),
+        *killing.rows(quick=quick),
+        *bad_network.rows(),
+        *two_doors.rows(quick=quick),
+        *cut_off.rows(quick=quick),
+    ]
 
 
 def _power_cuts(*, quick: bool) -> list[Row]:

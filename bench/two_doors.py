@@ -73,7 +73,7 @@ def go_through_bad_networks(longest_s: float, *, seed: int = 1, revive: bool = F
 def rows(*, quick: bool) -> list[Row]:
     """Measure both."""
     waits = shared_after_s(QUICK_TAPS if quick else TAPS)
-    requests, busiest, account = go_through_bad_networks(QUICK_BAD_S if quick else BAD_S)
+    requests, busiest, account = go_through_bad_networks(QUICK_BAD_S if quick else BAD_S, revive=quick)
     for example in account.examples:
         print(example)
     counts = Counts(requests, account.acknowledged, account.lost, account.doubled, account.wrong)
