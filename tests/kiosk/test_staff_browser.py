@@ -350,13 +350,18 @@ def test_a_card_read_meanwhile_is_answered_in_the_bar_and_can_be_taken_back(
     assert presses.undone == [7]
 
 
-def test_the_tiles_follow_the_cards_that_are_read(shown: Screen, page: Page, door: RememberedEntries) -> None:
+def test_tiles_and_the_likely_way_follow_the_cards(shown: Screen, page: Page, door: RememberedEntries) -> None:
     unlock(page)
     first = page.locator("#children button").first
     expect(first).to_have_attribute("data-where", "not_yet")
     door.there = (replace(door.there[0], whereabouts=Whereabouts.IN), *door.there[1:])
     shown.show(answer(7, undo_s=8))
     expect(first).to_have_attribute("data-where", "in")
+    touch_child(page, "あおき はな")
+    expect(page.locator("#ways button").first).to_have_attribute("data-direction", "exit")
+    door.there = (replace(door.there[0], whereabouts=Whereabouts.LEFT), *door.there[1:])
+    shown.show(answer(8, AnswerKind.OUT, undo_s=8))
+    expect(page.locator("#ways button").first).to_have_attribute("data-direction", "entry")
 
 
 @pytest.mark.parametrize("kind", [AnswerKind.ASK, AnswerKind.BROKEN])

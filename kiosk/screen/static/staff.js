@@ -170,6 +170,8 @@ function load(next = null) {
     }
     drawChildren(answer);
     if (next) show(next);
+    const now = stage === "way" && childOf(chosen.child);
+    if (now && now.whereabouts !== chosen.whereabouts) choose(now); // its card was read: another way is likely now
     if (answer.children.length === 0) say("panel-said", panel.dataset.empty);
   });
 }
