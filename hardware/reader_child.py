@@ -9,6 +9,7 @@ import math
 import os
 import resource
 import select
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +27,8 @@ CLOSING_S = 0.8
 """After the door let go, the driver may take so long to close."""
 GROWTH_BYTES = 256 * 1024 * 1024
 """How much memory a driver may take after it has opened. A camera was seen to take a fifth of it; more is a leak."""
+BABBLE_BYTES = 4096
+"""Of what libraries print by themselves, as much is passed on: one complains of every torn picture, all day."""
 OOM_SCORE = 500
 """When the machine's memory is used up, this process goes and the door stays: a reader can be opened again."""
 
@@ -48,12 +51,12 @@ class DoorLine:
     """This process's two ways to the door that started it. Thread: one sends."""
 
     def __init__(self) -> None:
-        """Take standard output for messages alone: whatever else is printed goes to standard error from now on."""
+        """Take standard output for messages alone; what libraries print goes to standard error, and not all of it."""
         self._out = os.dup(1)
         os.set_blocking(self._out, False)
         self._room = select.poll()
         self._room.register(self._out, select.POLLOUT)
-        os.dup2(2, 1)
+        _bound_babble()
         faulthandler.enable()  # a crash says on standard error where it happened
         self._silence_s: float | None = None
         self._let_go = False
@@ -109,6 +112,24 @@ class DoorLine:
         """It is a thread of C's own, which works while a decoder holds Python's lock."""
         if (limit_s := CLOSING_S if self._let_go else self._silence_s) is not None:
             faulthandler.dump_traceback_later(limit_s, exit=True)
+
+
+def _bound_babble() -> None:
+    """Give Python's own words a standard error of their own, and pass on the first `BABBLE_BYTES` of all others."""
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
+    heard, babble = os.pipe()
+    for each in (1, 2):
+        os.dup2(babble, each)
+    os.close(babble)
+
+    def listen() -> None:
+        left = BABBLE_BYTES
+        while more := os.read(heard, 4096):
+            with suppress(OSError):
+                os.write(sys.stderr.fileno(), more[:left])
+            left = max(0, left - len(more))
+
+    threading.Thread(target=listen, name="babble", daemon=True).start()
 
 
 def serve(driver: CardReader, door: DoorLine, silence_s: float | None) -> None:

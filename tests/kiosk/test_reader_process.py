@@ -16,14 +16,17 @@ from attendance.records import Moved
 from hardware.errors import ReaderLost
 from hardware.nfc_auto import AutoNfcReader
 from hardware.qr_camera import QrCamera
+from hardware.reader_child import BABBLE_BYTES
 from hardware.reader_messages import Ended, Message, Opened, decode
 from hardware.supervised import SupervisedReader
 from kiosk.config import ReaderKind, ReaderSettings
 from kiosk.devices import READER_PROCESS, make_reader
+from tests.hardware.camera_programme import command_source, write_jpegs
 from tests.hardware.keystrokes import encoded, typed
 from tests.hardware.test_reader_conformance import record
 from tests.hardware.test_supervised import children
 from tests.kiosk.door_parts import HANAS_TOKEN, TAROS_TOKEN
+from tests.kiosk.live_parts import picture
 from tests.real_door import fifo, real_door, set_up, tap
 
 PATIENCE_S = 20.0
@@ -107,6 +110,22 @@ def test_its_log_is_the_doors_log_and_says_when_the_first_picture_came(
     assert line.startswith("at=")
     assert "level=INFO logger=hardware.qr_camera reader open name=front kind=video first_frame_boot_ns=" in line
     assert before_ns < int(line.rpartition("=")[2]) < time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def test_a_camera_that_tears_every_picture_does_not_fill_the_log(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    [jpeg] = write_jpegs(tmp_path / "frames", [picture()])
+    for number in range(400):
+        (tmp_path / "frames" / f"{number:05d}.jpg").write_bytes(jpeg[:-300] + jpeg[-2:])
+    reader = make_reader(settings_of(ReaderKind.QR_CAMERA, command_source(tmp_path / "frames", fps=400)))
+    reader.open()
+    next(reader.reads())
+    time.sleep(1.5)
+    reader.close()
+    told = capfd.readouterr().err
+    assert "Corrupt JPEG data" in told
+    assert len(told) < 2 * BABBLE_BYTES
 
 
 def test_it_ends_in_order_when_the_door_lets_go_of_its_standard_input(video: Path) -> None:
