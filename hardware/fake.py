@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 _HEX_MEDIA = frozenset({Medium.NFC_UID, Medium.FELICA_IDM})
 _LOOK_S = 0.1
 _CHUNK_BYTES = 4096
+_LONGEST_LINE_BYTES = 64 * 1024
+_WAITING_MAX = 1000
+"""Lines that wait for whoever iterates; when as many do, whoever writes to the FIFO waits too."""
 
 
 def parse_tap(line: str) -> tuple[Medium, bytes]:
@@ -62,12 +65,16 @@ class FakeReader:
         device = self._device
         if device is None:
             return
+        told = False
         for line in device:
             try:
                 medium, payload = parse_tap(line)
             except ValueError:
-                log.warning("fake reader ignored a line reader=%s", self.name)
+                if not told:
+                    log.warning("fake reader ignored a line reader=%s", self.name)
+                told = True
                 continue
+            told = False
             yield RawRead(medium, payload, self.name, boot_ns())
         if device.gone:
             raise ReaderLost(self.name, "unplugged")
@@ -136,10 +143,13 @@ class _Lines:
         pending = b""
         try:
             while not self._ended.is_set():
-                if select.select([fifo], [], [], _LOOK_S)[0]:
+                if self._lines.qsize() >= _WAITING_MAX:
+                    self._ended.wait(_LOOK_S)
+                elif select.select([fifo], [], [], _LOOK_S)[0]:
                     *lines, pending = (pending + os.read(fifo, _CHUNK_BYTES)).split(b"\n")
                     for line in lines:
                         self.add(line.decode("utf-8", "replace"))
+                    pending = pending[:_LONGEST_LINE_BYTES]
                 elif not path.exists():
                     self.gone = True
                     self._lines.put(None)

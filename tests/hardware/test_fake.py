@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -42,13 +43,14 @@ def read_one(reader: FakeReader) -> bytes:
     return next(iter(reader.reads())).payload
 
 
-def test_a_line_that_is_no_tap_is_passed_over() -> None:
+def test_a_line_that_is_no_tap_is_passed_over_and_told_once(caplog: pytest.LogCaptureFixture) -> None:
     reader = FakeReader("door")
     reader.open()
     reader.feed("what is this")
     reader.feed("nfc_uid xyz")
     reader.feed("qr A")
     assert read_one(reader) == b"A"
+    assert len(caplog.records) == 1
     reader.close()
 
 
@@ -99,6 +101,36 @@ def test_a_line_that_comes_in_pieces_is_one_tap(tmp_path: Path) -> None:
         writer.flush()
         writer.write("CD\n")
     assert read_one(reader) == b"ABCD"
+    reader.close()
+
+
+@pytest.mark.parametrize("line", [b"\n", b"junk\n"])
+def test_who_writes_lines_without_end_waits_for_who_reads(tmp_path: Path, line: bytes) -> None:
+    fifo = tmp_path / "reader"
+    os.mkfifo(fifo)
+    reader = FakeReader("door", fifo)
+    reader.open()
+    with fifo.open("wb", buffering=0) as writer:
+        os.set_blocking(writer.fileno(), False)
+        taken_bytes, refused = 0, 0
+        while refused < 3:
+            written = writer.write(line * 500)
+            refused = 0 if written else refused + 1
+            taken_bytes += written or 0
+            assert taken_bytes < 2_000_000, "it takes in whatever comes"
+            if not written:
+                time.sleep(0.2)
+    reader.close()
+
+
+def test_a_line_without_end_is_no_tap(tmp_path: Path) -> None:
+    fifo = tmp_path / "reader"
+    os.mkfifo(fifo)
+    reader = FakeReader("door", fifo)
+    reader.open()
+    with fifo.open("wb") as writer:
+        writer.write(b"x" * 500_000 + b"\nqr A\n")
+    assert read_one(reader) == b"A"
     reader.close()
 
 
