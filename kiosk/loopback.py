@@ -25,6 +25,8 @@ _HEADERS = {
 }
 _UNREAD_BYTES = 65_536
 """A page that reads no more than this behind is not written to until it does; it then gets the newest view."""
+_LONGEST_BODY_BYTES = 65_536
+"""More than any page sends; a request that says it brings more is not waited for."""
 _TASKS_END_S = 1.0
 _LOOP_ENDS_S = 0.8
 
@@ -59,7 +61,12 @@ class LoopbackServer:
             raise ScreenError(self._host, self._port, error.strerror or str(error)) from error
         self._port = listening.getsockname()[1]
         self._server = waitress.create_server(
-            self._app, sockets=[listening], threads=self._threads, ident=None, outbuf_high_watermark=_UNREAD_BYTES
+            self._app,
+            sockets=[listening],
+            threads=self._threads,
+            ident=None,
+            outbuf_high_watermark=_UNREAD_BYTES,
+            max_request_body_size=_LONGEST_BODY_BYTES,
         )
         self._loop = threading.Thread(target=self._server.run, name=self._name, daemon=True)
         self._loop.start()

@@ -60,6 +60,12 @@ def eventually(holds: Callable[[], bool]) -> bool:
     return True
 
 
+def test_a_body_that_no_page_sends_is_not_waited_for(server: ScreenServer) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=GIVE_UP_S) as client:
+        client.sendall(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 300000000\r\n\r\n")
+        assert client.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
 def test_a_page_sees_an_answer_shown_while_it_watches(shown: Screen, server: ScreenServer) -> None:
     with stream(server) as response:
         coming = views(response)
