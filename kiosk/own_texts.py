@@ -9,6 +9,8 @@ from attendance.catalogue import Catalogue
 
 SCREEN = "screen."
 """How the ids of the screen's texts begin; no others can be replaced."""
+_WIDE_SPACE = "\u3000"
+"""The space of Japanese keyboards; for Python it is not printable."""
 _GROWTH = 1.5
 _ALWAYS = (12.0, 10.0)
 """Width of a text and of its longest piece without a space that the page has room for; it shrinks its words."""
@@ -42,7 +44,7 @@ def _problem(words: Catalogue, message: str, text: str) -> str:
         return f"{error}; a brace that is to be read is written twice"
     if given != wanted:
         return f"must hold {_listed(wanted)} and no other" if wanted else f"has no place for {_listed(given)}"
-    if not text.strip() or not text.isprintable():
+    if not text.strip() or not text.replace(_WIDE_SPACE, " ").isprintable():
         return "must be one line of letters"
     longest, piece = room(words, message)
     if width(text) > longest:

@@ -64,6 +64,11 @@ def test_the_texts_that_ship_would_be_taken(language: Language) -> None:
     assert list(problems(words, single)) == []
 
 
+def test_the_space_of_a_japanese_keyboard_is_a_space() -> None:
+    assert wrong("screen.in.title", "おかえり\u3000なさい\u3000みんな") == ""
+    assert "one line of letters" in wrong("screen.in.title", "\u3000")
+
+
 def test_a_brace_may_be_read() -> None:
     assert wrong("screen.in.title", "{{おかえり}}") == ""
     assert JA.saying({"screen.in.title": "{{おかえり}}"}).text("screen.in.title") == "{おかえり}"
