@@ -20,6 +20,8 @@ from kiosk.database import asides_of, empty_database
 from kiosk.journal_queries import INSERT_ENTRY
 from kiosk.schema import JOURNAL, Schema
 
+_COPIES = ".salvage-"
+"""How the folders of copies are named; one process at a time makes them, the door."""
 SMALLEST_ENTRY_BYTES = 200
 """A line is at least 300 bytes long; bounds how many rows a file can hold."""
 _INSERT_SESSION_FIRST = """
@@ -92,7 +94,9 @@ def _chains(entries: dict[str, dict[int, Entry]]) -> list[list[Entry]]:
 def _entries(aside: Path) -> dict[str, dict[int, Entry]]:
     """The sound entries of a damaged file, by session and number."""
     found: dict[str, dict[int, Entry]] = defaultdict(dict)
-    with tempfile.TemporaryDirectory(dir=aside.parent, prefix=".salvage-") as folder:
+    for left in aside.parent.glob(f"{_COPIES}*"):  # by a process that was killed over it
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(dir=aside.parent, prefix=_COPIES) as folder:
         for first_page_anew in (False, True):
             copy = _copy(aside, Path(folder) / f"copy-{first_page_anew}")
             if first_page_anew and not _renew_first_page(copy, JOURNAL):

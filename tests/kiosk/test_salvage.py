@@ -119,6 +119,16 @@ def test_a_file_is_gone_through_once_and_stays_as_it_was(path: Path) -> None:
     journal.close()
 
 
+def test_copies_that_a_killed_process_left_are_cleared_away(path: Path) -> None:
+    left = path.parent / ".salvage-left"
+    left.mkdir()
+    (left / "copy-False").write_bytes(b"a copy")
+    filled(path)
+    spoil(path, 0)
+    reopened(path).close()
+    assert not left.exists()
+
+
 def test_salvage_cut_short_is_done_again_and_doubles_nothing(path: Path) -> None:
     written = filled(path)
     spoil(path, 0)
