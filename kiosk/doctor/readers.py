@@ -9,7 +9,7 @@ from pathlib import Path
 
 from attendance.finding import Finding
 from hardware.capture import Kind, kind_of
-from hardware.errors import HardwareError
+from hardware.errors import DriverMissing, HardwareError
 from hardware.nfc_models import NFC_MODULES
 from kiosk.config import KioskSettings, ReaderKind, ReaderSettings
 from kiosk.devices import make_reader
@@ -73,6 +73,8 @@ def explain(
 ) -> Finding:
     """Return why a reader that failed for `reason` cannot be had, as plainly as this machine lets one know."""
     values: dict[str, object] = {"name": wanted.name, "reason": reason}
+    if isinstance(reason, DriverMissing):
+        return Finding("reader_part", wrong=True, values=values)
     device = device_of(wanted)
     if device is not None:
         values["device"] = device

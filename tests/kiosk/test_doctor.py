@@ -172,7 +172,7 @@ CODES = {
     "server_wrong": True, "roster": False, "roster_missing": True, "roster_broken": True, "clock_ntp": False,
     "clock_rtc": False, "clock_server": False, "clock_unset": True, "user_wrong": True, "readers_doubled": True,
     "reader_absent": True, "reader_absent_all": True, "reader_denied": True, "reader_module": True,
-    "reader_silent": True, "answers_none": True, "ask_without_screen": True, "sounds_wrong": True,
+    "reader_part": True, "reader_silent": True, "answers_none": True, "ask_without_screen": True, "sounds_wrong": True,
 }  # fmt: skip
 VALUES = (
     "folder",

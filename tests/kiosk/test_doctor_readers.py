@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hardware.errors import ReaderLost
+from hardware.errors import DriverMissing, ReaderLost
 from kiosk.config import ReaderKind, ReaderSettings
 from kiosk.doctor.readers import device_of, doubled, explain
 
@@ -91,6 +91,12 @@ def test_a_kernel_module_that_holds_an_nfc_reader_is_named(tmp_path: Path) -> No
         wanted = reader(kind=ReaderKind.NFC, source=source)
         assert explain(wanted, LOST, modules=modules, allowed=lambda *_: True).code != "reader_module"
     assert explain(reader(kind=ReaderKind.NFC, source=""), LOST, modules=tmp_path / "none").code == "reader_down"
+
+
+def test_a_part_that_is_not_installed_is_no_matter_of_cables() -> None:
+    missing = DriverMissing("rpicam-vid", "apt install rpicam-apps")
+    finding = explain(reader(source="csi"), missing)
+    assert (finding.code, finding.values["reason"]) == ("reader_part", missing)
 
 
 def test_what_the_driver_said_is_passed_on() -> None:
