@@ -19,6 +19,8 @@ from attendance.errors import SettingsError
 
 _Settings = TypeVar("_Settings", bound=msgspec.Struct)
 MASK = "***"
+_DEEPEST = 20
+"""Tables within tables; no setting lies deeper than three."""
 
 _COMPLAINT = re.compile(r"Expected `([\w |]+)`(?: (>=|<=|>|<) ([\d.]+))?(?:, got `\w+`)?")
 """What msgspec says of a value of the wrong type or size."""
@@ -29,9 +31,12 @@ _BOUND_IN_WORDS = {">=": "at least", "<=": "at most", ">": "more than", "<": "le
 def parse_toml(text: str, *, file: Path) -> dict[str, Any]:
     """Return the table in a TOML file's text. Raises: SettingsError with file, line and column."""
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        table = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SettingsError((f"{file}: not valid TOML: {error}",)) from error
+    if not _is_flatter(table, _DEEPEST):
+        raise SettingsError((f"{file}: more than {_DEEPEST} tables or lists within one another",))
+    return table
 
 
 def load(
@@ -210,6 +215,11 @@ def _put(table: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
             raise SettingsError((f"{'.'.join(path)}: {name} is not a table",))
         table = inner
     table[path[-1]] = value
+
+
+def _is_flatter(value: Any, depth: int) -> bool:
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return depth > 0 and all(_is_flatter(each, depth - 1) for each in inside)
 
 
 def _copy(table: Mapping[str, Any]) -> dict[str, Any]:
