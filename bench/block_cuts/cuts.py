@@ -13,7 +13,7 @@ from bench.block_cuts.disk import Disk, Loss
 from bench.block_cuts.machine import MEMORY, Recording
 from bench.block_cuts.marks import PROMISES, Began, Phase, mark_in
 from bench.block_cuts.promised import Promised
-from bench.block_cuts.recovery import Broken, recover
+from bench.block_cuts.recovery import Broken, mount_alone, recover
 from bench.power_cuts import Tally
 
 CORES = 2
@@ -23,7 +23,7 @@ def cut(recording: Recording, points: Mapping[Phase, int]) -> dict[Phase, Tally]
     """Cut the power at so many points of each phase, spread evenly, in three ways each."""
     chosen = choose(recording.entries, points)
     shares = [frozenset(chosen[first::CORES]) for first in range(CORES)]
-    with ProcessPoolExecutor(CORES) as pool:
+    with ProcessPoolExecutor(CORES, initializer=mount_alone) as pool:
         tallies = list(pool.map(_cut_at, [recording] * CORES, shares))
     total = {phase: sum((tally[phase] for tally in tallies), Tally()) for phase in points}
     for phase, promises in _promises(recording.entries).items():

@@ -1,5 +1,7 @@
 """Brings the power back: mounts what a cut left, as the kernel does, and opens it by the kiosk's own code."""
 
+import ctypes
+import os
 import sqlite3
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -19,13 +21,31 @@ from kiosk.journal_reader import JournalReader
 from kiosk.roster_cache import RosterCache
 from kiosk.schema import CACHE
 
+_CLONE_NEWNS = 0x20000
+_MS_REC_PRIVATE = 0x44000
+_libc = ctypes.CDLL(None, use_errno=True)
+
 
 class Broken(Exception):
     """Something is there and cannot be used."""
 
 
+def mount_alone() -> None:
+    """Let what this process mounts be seen by itself and its children alone. Raises: OSError.
+
+    Else whoever makes a namespace meanwhile takes a mount with it: there it would live on, and so would the loop
+    device, which the next mount of that image would get, with what was read of it before.
+    """
+    if _libc.unshare(_CLONE_NEWNS) or _libc.mount(None, b"/", None, _MS_REC_PRIVATE, None):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
 def recover(content: bytes, scratch: Path, told: Iterable[str]) -> Left:
-    """Return what is left on a disk; the cache is asked about some sessions. Raises: Broken."""
+    """Return what is left on a disk; the cache is asked about some sessions. Raises: Broken.
+
+    For a process that called `mount_alone`.
+    """
     with _mounted(content, scratch) as folder:
         return look(folder, told)
 
@@ -49,16 +69,18 @@ def look(folder: Path, told: Iterable[str]) -> Left:
 def _mounted(content: bytes, scratch: Path) -> Iterator[Path]:
     """Mount a disk; the kernel brings the filesystem in order by its journal."""
     image, folder = scratch / "image", scratch / "mounted"
-    image.write_bytes(content[:FILESYSTEM_BYTES])
+    image.write_bytes(content[:FILESYSTEM_BYTES])  # a new file each time, known to no loop device
     folder.mkdir(exist_ok=True)
     try:
         _run("mount", "-t", "ext4", "-o", "loop", image, folder)
     except subprocess.CalledProcessError as error:
+        image.unlink()
         raise Broken(f"no filesystem: {error.stderr!r}") from error
     try:
         yield folder
     finally:
         _run("umount", folder)
+        image.unlink()
 
 
 def _sessions(data: Path) -> dict[str, list[JournalLine]]:
