@@ -12,7 +12,8 @@ from attendance.clock import from_ms, local_day
 from attendance.errors import WireError
 from attendance.presence import Movement, Presence, fold, movement_id
 from attendance.records import AttendanceRecord, Head, JournalLine, Moved, Undone, kind_of, read_line
-from bench.house import House, Kiosk
+from bench.house import House
+from bench.parts import Kiosk
 from kiosk.database import asides_of
 from kiosk.journal_reader import JournalReader
 from kiosk.roster_cache import RosterCache

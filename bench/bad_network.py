@@ -21,7 +21,8 @@ from attendance.wire import ENTRIES_PATH, EntriesRequest, encode
 from bench.account import WANTED, held_of, journal_of
 from bench.fault_proxy import Harm
 from bench.figure import Counts, Row, measured, proved
-from bench.house import House, Kiosk, house
+from bench.house import House, house
+from bench.parts import Kiosk
 from kiosk.door_report import DoorReport
 from kiosk.identity import Identity, load_identity, load_key
 from kiosk.journal import Journal

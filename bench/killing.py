@@ -15,7 +15,8 @@ from contextlib import suppress
 
 from bench.account import Account, close_account, has_settled, take_stock
 from bench.figure import Counts, Row, proved
-from bench.house import House, Part, Patience, house
+from bench.house import House, Patience, house
+from bench.parts import Part
 
 CYCLES = 5_000
 QUICK_CYCLES = 200

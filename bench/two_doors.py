@@ -9,7 +9,8 @@ from bench.account import Account, close_account, has_settled, take_stock
 from bench.bad_network import HARMS
 from bench.fault_proxy import Harm
 from bench.figure import Counts, Row, measured, percentile, proved
-from bench.house import Kiosk, house
+from bench.house import house
+from bench.parts import Kiosk
 from kiosk.roster_cache import RosterCache
 from kiosk.sync import SHARED_INTERVAL_S
 
