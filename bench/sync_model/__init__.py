@@ -1,0 +1,1 @@
+"""Real kiosk sides and the real server, with everything that can happen between them, driven by Hypothesis."""

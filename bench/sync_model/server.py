@@ -1,0 +1,141 @@
+"""The real server under test: the app on a real SQLite file, over sockets or without, restored by copying the file."""
+
+import sqlite3
+from contextlib import closing
+from datetime import UTC, date, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from flask import Flask
+from requests.adapters import HTTPAdapter
+from sqlalchemy import insert
+from urllib3.response import HTTPResponse
+
+from attendance.clock import ManualClock, from_ms, local_day
+from attendance.presence import Movement
+from server.app import create_app
+from server.config import ServerSettings
+from server.enrolment import issue, redeem
+from server.headcount import movements_of_day
+from server.keys import load_secrets, make_secrets
+from server.services import Services, bind
+from server.store import tables
+from server.store.engine import Store, open_store, sqlite_url
+from server.store.ids import new_id
+from server.store.migrations import migrate
+
+NOON = datetime(2026, 4, 15, 3, tzinfo=UTC)
+CHILDREN = 3
+SITE_CODE = "sakura"
+_COMPANIONS = ("-wal", "-shm")
+_FIRST_DAY = date(2020, 4, 1)
+
+
+class RealServer:
+    """One app for many lives: to begin anew is to be restored. Thread: one, but for what it serves."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "tadaima.db"
+        self.clock = ManualClock(NOON)
+        make_secrets(folder)
+        self._settings = ServerSettings(data_dir=str(folder), database_url=sqlite_url(self.file))
+        self._secrets = load_secrets(folder)
+        self.store = open_store(self._settings.store_url)
+        migrate(self.store)
+        self.site, self.children = self._fill(self.store)
+        self.app: Flask = create_app(self._settings, self.store, self.clock)
+        self.beginning = self.backup()
+        """What each life begins with."""
+
+    def begin_anew(self) -> None:
+        """Go back to the beginning, and its time."""
+        self.clock = ManualClock(NOON)
+        self.restore(self.beginning)
+
+    def backup(self) -> bytes:
+        """Return the database file with every connection to it closed."""
+        self.store.close()
+        return self.file.read_bytes()
+
+    def restore(self, content: bytes) -> None:
+        """Go back to what the file was then."""
+        self.store.close()
+        for companion in _COMPANIONS:
+            self.file.with_name(self.file.name + companion).unlink(missing_ok=True)
+        self.file.write_bytes(content)
+        self.store = open_store(self._settings.store_url)
+        services = Services(settings=self._settings, store=self.store, clock=self.clock, secrets=self._secrets)
+        bind(self.app, services)
+
+    def enrol(self, public: Ed25519PublicKey) -> str:
+        """Make a kiosk of a key, as the office and an installer do, and return its id."""
+        now_ms = self.clock.read().wall_ms
+        with self.store.write() as conn:
+            code = issue(conn, SITE_CODE, "door", now_ms, who="bench").code
+        return str(redeem(self.store, code, public, "bench", now_ms).id)
+
+    def movements(self, at_ms: int) -> list[Movement]:
+        """Return what counts on the local day of an instant."""
+        with self.store.read() as conn:
+            return movements_of_day(conn, self.site, local_day(from_ms(at_ms)))
+
+    def ask(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return what the file holds, past all of the server's own code."""
+        with closing(sqlite3.connect(self.file)) as connection:
+            return connection.execute(sql).fetchall()
+
+    def close(self) -> None:
+        self.store.close()
+
+    @staticmethod
+    def _fill(store: Store) -> tuple[str, tuple[str, ...]]:
+        site, children = new_id(), tuple(new_id() for _ in range(CHILDREN))
+        with store.write() as conn:
+            conn.execute(insert(tables.site).values(id=site, code=SITE_CODE, name="Sakura"))
+            for number, child in enumerate(children):
+                mark = {"animal": "cat", "colour": "blue"}
+                conn.execute(
+                    insert(tables.child).values(id=child, number=f"N{number}", name="Child", kana="こ", **mark)
+                )
+                enrolled = {"child_id": child, "site_id": site, "from_day": _FIRST_DAY}
+                conn.execute(insert(tables.enrolment).values(id=new_id(), **enrolled))
+                guardian = new_id()
+                told = {"email": f"g{number}@example.jp", "consented_at_ms": 0}
+                conn.execute(insert(tables.guardian).values(id=guardian, **told))
+                conn.execute(insert(tables.guardianship).values(guardian_id=guardian, child_id=child))
+        return site, children
+
+
+class Shortcut(HTTPAdapter):
+    """Brings a request to the server's app without a socket between them."""
+
+    def __init__(self, app: Flask) -> None:
+        super().__init__()
+        self._client = app.test_client()
+
+    def send(self, request: requests.PreparedRequest, *_: object, **__: object) -> requests.Response:
+        """Return the app's answer, as requests gives it."""
+        parts = urlsplit(request.url or "")
+        answer = self._client.open(
+            parts.path,
+            method=request.method,
+            query_string=parts.query,
+            data=request.body,
+            headers=[(name, value) for name, value in request.headers.items() if name != "Content-Length"],
+        )
+        return response_of(request, answer.status_code, dict(answer.headers), answer.data)
+
+
+def response_of(
+    request: requests.PreparedRequest, status: int, headers: dict[str, str], body: bytes
+) -> requests.Response:
+    """Return an answer as requests gives it, made of its parts."""
+    response = requests.Response()
+    response.status_code, response.request, response.url = status, request, request.url or ""
+    response.headers.update(headers)
+    response.raw = HTTPResponse(body=BytesIO(body), headers=headers, status=status, preload_content=False)
+    return response
