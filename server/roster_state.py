@@ -87,9 +87,13 @@ def roster_part(conn: Connection, for_kiosk: Row[Any], day: date, master: bytes)
 
 
 def presence_part(conn: Connection, for_kiosk: Row[Any], day: date) -> PresencePart:
-    """Return the movements of a day at a kiosk's site, and how far the kiosk's own journal is in them."""
+    """Return the movements of a day at a kiosk's site, and how far the journals of its kiosks are in them.
+
+    Of all its kiosks, since one that was enrolled anew holds what it wrote under another name.
+    """
+    at_site = select(kiosk.c.id).where(kiosk.c.site_id == for_kiosk.site_id)
     grown_today = select(journal_session).where(
-        journal_session.c.kiosk_id == for_kiosk.id,
+        journal_session.c.kiosk_id.in_(at_site),
         journal_session.c.grown_at_ms >= to_ms(day_bounds(day)[0]),
     )
     return PresencePart(
