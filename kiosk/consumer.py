@@ -10,7 +10,7 @@ from hardware.reader import CardReader, RawRead
 from kiosk.announce import Display
 from kiosk.door import Door
 from kiosk.faults import where
-from kiosk.reading import ReaderThread
+from kiosk.reading import ReaderThread, stop_all
 
 log = logging.getLogger(__name__)
 
@@ -41,11 +41,7 @@ class Consumer:
 
     def stop(self) -> None:
         """End within 2 s; what was read already is still recorded and answered. Idempotent."""
-        for reader in self._readers:
-            reader.stop()
-        until_s = time.monotonic() + _JOIN_S
-        for reader in self._readers:
-            reader.join(max(0.0, until_s - time.monotonic()))
+        stop_all(self._readers, _JOIN_S)
         # Only now: what a reader handed over while it ended is taken too.
         self._ending.set()
         if self._thread.is_alive():

@@ -4,7 +4,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from hardware.errors import HardwareError
 from hardware.reader import CardReader, RawRead
@@ -101,3 +101,14 @@ class ReaderThread:
         if not self._told and not self._stopping.is_set():
             log.warning("reader down reader=%s reason=%r", self.name, reason)
         self._told = True
+
+
+def stop_all(readers: Sequence[ReaderThread], within_s: float) -> None:
+    """Ask all to end, side by side since a driver that hangs takes its time; wait until they have, but no longer."""
+    until_s = time.monotonic() + within_s
+    asking = [threading.Thread(target=each.stop, name=f"stop-{each.name}", daemon=True) for each in readers]
+    for each in asking:
+        each.start()
+    joins: list[Callable[[float], None]] = [*(each.join for each in asking), *(each.join for each in readers)]
+    for join in joins:
+        join(max(0.0, until_s - time.monotonic()))

@@ -1,7 +1,6 @@
 """The readers of a door while they are only watched: each runs as at the door, but its reads go nowhere."""
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from kiosk.live.camera_watch import CameraWatch
 from kiosk.live.look import Looker
 from kiosk.live.standing import CardBook, Judgement, start_of
 from kiosk.live.verdicts import CARD_MODULES
-from kiosk.reading import ReaderThread
+from kiosk.reading import ReaderThread, stop_all
 
 READS_KEPT = 5
 TRY_AGAIN_S = (0.5, 2.0)
@@ -45,14 +44,15 @@ class WatchedReader:
         self._on_read = on_read
         self._lock = threading.Lock()
         self._reads: deque[SeenRead] = deque(maxlen=READS_KEPT)
-        self._thread: ReaderThread | None = None
+        self.thread: ReaderThread | None = None
+        """What reads; None for a source that makes no sense."""
         self._senseless: str | None = None
         try:
             driver = make_driver(wanted, watch=None if self.looker is None else self.looker.watch)
         except ValueError as error:  # its source means nothing to the driver; the others are watched all the same
             self._senseless = str(error)
         else:
-            self._thread = ReaderThread(driver, self._take, Backoff(*TRY_AGAIN_S))
+            self.thread = ReaderThread(driver, self._take, Backoff(*TRY_AGAIN_S))
 
     @property
     def reads(self) -> tuple[SeenRead, ...]:
@@ -63,27 +63,17 @@ class WatchedReader:
     @property
     def fault(self) -> str | None:
         """Why it cannot be had; None while it works."""
-        return self._senseless if self._thread is None else self._thread.fault
+        return self._senseless if self.thread is None else self.thread.fault
 
     @property
     def late(self) -> bool:
         """Whether it has neither opened nor failed in good time."""
-        return self._thread is not None and self._thread.down
+        return self.thread is not None and self.thread.down
 
     def start(self) -> None:
         """Begin to read."""
-        if self._thread is not None:
-            self._thread.start()
-
-    def stop(self) -> None:
-        """Ask it to end."""
-        if self._thread is not None:
-            self._thread.stop()
-
-    def join(self, timeout_s: float) -> None:
-        """Wait until it has ended, but no longer."""
-        if self._thread is not None:
-            self._thread.join(timeout_s)
+        if self.thread is not None:
+            self.thread.start()
 
     def _take(self, raw: RawRead) -> None:
         without_payload = replace(raw, payload=b"")
@@ -113,8 +103,4 @@ class WatchedReaders:
 
     def stop(self) -> None:
         """End within 1.5 s. Idempotent."""
-        for reader in self.each:
-            reader.stop()
-        until_s = time.monotonic() + _JOIN_S
-        for reader in self.each:
-            reader.join(max(0.0, until_s - time.monotonic()))
+        stop_all([reader.thread for reader in self.each if reader.thread is not None], _JOIN_S)

@@ -13,7 +13,7 @@ from kiosk.announce import Announcer, cue
 from kiosk.answer import Answer, AnswerKind, DoorStatus
 from kiosk.backoff import Backoff
 from kiosk.consumer import Consumer
-from kiosk.reading import ReaderThread
+from kiosk.reading import ReaderThread, stop_all
 from tests.kiosk.door_parts import AFTERNOON, HANAS_TOKEN, STRANGE_TOKEN, TAROS_TOKEN, Shown, door_rig
 
 WAIT_S = 10.0
@@ -203,6 +203,43 @@ def test_a_reader_that_is_unplugged_is_down_until_it_is_back() -> None:
     feed(reader, "qr two")
     assert reads.wait().payload == b"two"
     end(thread)
+
+
+class Lingering:
+    """A reader that ends only when others are being closed as well."""
+
+    def __init__(self, name: str, together: threading.Barrier) -> None:
+        self.name = name
+        self._together = together
+        self._reading, self._closed = threading.Event(), threading.Event()
+
+    def open(self) -> None:
+        """It is there at once."""
+
+    def reads(self) -> Iterator[RawRead]:
+        self._reading.set()
+        self._closed.wait(WAIT_S)
+        yield from ()
+
+    def close(self) -> None:
+        if self._reading.is_set() and not self._closed.is_set():
+            self._together.wait(WAIT_S)
+            self._closed.set()
+
+    def wait(self) -> None:
+        assert self._reading.wait(WAIT_S)
+
+
+def test_readers_that_take_their_time_to_end_do_so_side_by_side() -> None:
+    together = threading.Barrier(3)
+    readers = [Lingering(name, together) for name in ("left", "right", "table")]
+    threads = [ReaderThread(reader, Reads().take) for reader in readers]
+    for thread, reader in zip(threads, readers, strict=True):
+        thread.start()
+        reader.wait()
+    stop_all(threads, 2 * WAIT_S)
+    assert not together.broken
+    assert not {f"reader-{reader.name}" for reader in readers} & {each.name for each in threading.enumerate()}
 
 
 def test_a_reader_waiting_for_its_next_try_ends_at_once() -> None:
