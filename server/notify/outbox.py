@@ -33,7 +33,7 @@ def queue_moved(conn: Connection, movement_ids: Sequence[str], now_ms: int, *, e
     moved = [row for row in moved if row.child_id in guardians]
     reads = _reads(conn, moved)
     told = _told(conn, {read.id for walk in reads.values() for read in walk})
-    # Of two reads that turn out to be two walks one was told; if neither was, it was before a backup was restored.
+    # Of two reads that turn out to be two walks one was told; if neither was, there was nobody to tell.
     parted = [pair for pair in _parted(reads.values(), {row.id for row in moved}) if not told.keys().isdisjoint(pair)]
     moved += _standing(conn, [each for pair in parted for each in pair])
     rows = []
