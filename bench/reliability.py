@@ -4,7 +4,7 @@ import errno
 from concurrent.futures import ProcessPoolExecutor
 from unittest.mock import patch
 
-from bench import bad_network, cut_off, killing, two_doors
+from bench import bad_network, cut_off, hostile, killing, two_doors
 from bench.block_cuts import proofs as block_cuts
 from bench.disk_faults import FAULTS, Life, spoil_and_set_aside, suffer, suffer_in_turn
 from bench.faulty_disk.faults import Fail
@@ -12,6 +12,7 @@ from bench.faulty_disk.operations import Operation
 from bench.figure import Counts, Row, proved
 from bench.journal_writer import Task, Variant
 from bench.power_cuts import Tally, cut, record
+from bench.sync_model import measure as sync_model
 
 CORES = 2
 SYNC = Fail(("sync",), errno.EIO)
@@ -30,6 +31,8 @@ def run(*, quick: bool) -> list[Row]:
         *bad_network.rows(),
         *two_doors.rows(quick=quick),
         *cut_off.rows(quick=quick),
+        *sync_model.rows(quick=quick),
+        *hostile.rows(quick=quick),
     ]
 
 

@@ -1,14 +1,13 @@
 """The rows of the machine: examples over HTTP and without sockets on all cores, and each mutant that must be found."""
 
-import io
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import redirect_stdout
 
 from bench.figure import Counts, Row, proved
-from bench.sync_model.machine import Outcome, try_out
+from bench.sync_model.events import EVENTS, live
+from bench.sync_model.machine import Outcome, ground, try_out
 from bench.sync_model.mutants import MUTANTS
 
 CORES = 2
@@ -17,7 +16,6 @@ STRAIGHT = 8_000
 QUICK = 20
 MOST_S = 1800.0
 """A slow machine does fewer."""
-MUTANT_EXAMPLES = 400
 
 
 def rows(*, quick: bool) -> list[Row]:
@@ -41,15 +39,17 @@ def _share(examples: int, sockets: bool, core: int, until_s: float) -> Outcome: 
     return try_out(examples, sockets=sockets, seed=core * 1_000_000, until_s=until_s)
 
 
-def _mutants() -> list[tuple[str, list[Outcome]]]:
-    with ProcessPoolExecutor(CORES) as pool:
-        return [(name, [found]) for name, found in zip(MUTANTS, pool.map(_mutant, MUTANTS), strict=True)]
-
-
-def _mutant(name: str) -> Outcome:
+def _mutants() -> Iterator[tuple[str, list[Outcome]]]:
     logging.disable()
-    with redirect_stdout(io.StringIO()):
-        return try_out(MUTANT_EXAMPLES, sockets=False, seed=0, broken=MUTANTS[name])
+    with ground(sockets=False) as made:
+        for name, broken in MUTANTS.items():
+            fault = ""
+            try:
+                live(made, EVENTS[name], broken)
+            except AssertionError as error:
+                fault = str(error)
+            yield name, [Outcome(1, 0, fault)]
+    logging.disable(logging.NOTSET)
 
 
 def _row(fault: str, found: Sequence[Outcome], *, control: bool = False) -> Row:

@@ -1,133 +1,19 @@
 """Each way to break the protocol is found out by what the machine checks; the same events end well without it."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import nullcontext
 
 import pytest
 
-from attendance.records import Direction
+from bench.sync_model.events import EVENTS, live
 from bench.sync_model.machine import Ground, ground
 from bench.sync_model.mutants import MUTANTS
-from bench.sync_model.way import Fate
-from bench.sync_model.world import PRUNED_AFTER_S, World
 
 
 @pytest.fixture(scope="module")
 def on() -> Iterator[Ground]:
     with ground(sockets=False) as made:
         yield made
-
-
-def tap(world: World, count: int = 1) -> None:
-    world.tap(0, 0, Direction.ENTRY, count)
-
-
-def restored(world: World) -> None:
-    """A server that had everything comes back from a backup without it."""
-    tap(world)
-    world.settle()
-    world.restore(0)
-
-
-def a_batch_arrives_alone(world: World) -> None:
-    """What was sent to the server before it was restored is heard by the one after."""
-    tap(world)
-    world.settle()
-    tap(world)
-    world.sides[0].way.fates.extend([Fate.ARRIVES, Fate.KEPT_BACK])
-    world.sync(0)
-    world.restore(0)
-    world.deliver_late(0, 0)
-
-
-def disk_put_back(world: World) -> None:
-    """A kiosk goes on from an older copy of its disk."""
-    world.copy_disk(0)
-    world.restart_door(0)
-    tap(world)
-    world.settle()
-    world.put_disk_back(0, cache=False)
-    world.step_clock(0, 2.0)
-
-
-def poisoned(world: World) -> None:
-    """Something on the way refuses one entry of the running session; the session before arrives all the same."""
-    tap(world)
-    before = world.sides[0].journal.session
-    world.restart_door(0)
-    tap(world, 3)
-    world.poison(0, 4)
-    for _ in range(3):
-        world.sync(0)
-    world.check()
-    held = {session for session, *_ in world.server.ask("SELECT session FROM journal_session")}
-    assert before in held, "the queue is blocked"
-
-
-def history_rewritten(world: World) -> None:
-    """A faulty kiosk sends another entry in the place of one that is held."""
-    tap(world, 2)
-    world.settle()
-    world.rewrite_history(0, 0)
-    world.rewrite_history(0, 1)
-
-
-def captive_portal(world: World) -> None:
-    """Somebody else answers what holds the entries."""
-    tap(world)
-    for fate in (Fate.PORTAL, Fate.OTHER_JSON):
-        world.sides[0].way.fates.extend([Fate.ARRIVES, fate])
-        world.sync(0)
-        world.check()
-
-
-def refused(world: World) -> None:
-    """The first entry is refused by something on the way."""
-    tap(world)
-    world.poison(0, 0)
-    world.sync(0)
-    world.check()
-
-
-def told_before_a_restore(world: World) -> None:
-    """A notice was queued, its movement acknowledged, and the server came back from a backup."""
-    restored(world)
-
-
-def offline_for_long(world: World) -> None:
-    """Six weeks without a way to the server, but for a question and its answer."""
-    tap(world)
-    world.pass_time(PRUNED_AFTER_S)
-    world.restart_door(0)
-    world.sides[0].way.fates.extend([Fate.ARRIVES, Fate.LOST])
-    world.sync(0)
-    world.sides[0].cache.note_contact(world.sides[0].clock.read().boot_ns, world.clock.read().wall_ms)
-    world.upkeep(0)
-
-
-EVENTS: dict[str, Callable[[World], None]] = {
-    "kiosk keeps a cursor": restored,
-    "holes are acknowledged": a_batch_arrives_alone,
-    "sessions without an id of their own": disk_put_back,
-    "a poisoned entry blocks the queue": poisoned,
-    "the last entry stands, not the first": history_rewritten,
-    "deleted when refused": refused,
-    "any 200 acknowledges": captive_portal,
-    "a restored server wants nothing": restored,
-    "notices told of are queued again": told_before_a_restore,
-    "pruned before it was acknowledged": offline_for_long,
-}
-
-
-def live(on: Ground, events: Callable[[World], None], broken: Callable[[], AbstractContextManager[None]]) -> None:
-    with broken():
-        world = on.world()
-        try:
-            events(world)
-            world.check()
-            world.settle()
-        finally:
-            world.close()
 
 
 def test_every_mutant_has_events_that_it_shows_in() -> None:

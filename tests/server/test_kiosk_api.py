@@ -388,9 +388,12 @@ def test_presence_tells_how_far_the_kiosks_own_journal_is_in_it(
     session = Session(door.id)
     session.moved(make.child(store, at=door.site_id).id)
     good(send(client, ENTRIES_PATH, encode(session.request()), key=key), Receipt)
-    state = good(send(client, state_path(), key=key, method="GET"), StateResponse)
-    assert state.presence is not None
-    assert state.presence.through == (session.head,)
+    anew = Ed25519PrivateKey.generate()
+    make.kiosk(store, site_id=door.site_id, key=anew)  # as which it is enrolled again, with the same journal
+    for each in (key, anew):
+        state = good(send(client, state_path(), key=each, method="GET"), StateResponse)
+        assert state.presence is not None
+        assert state.presence.through == (session.head,)
 
 
 def test_parts_the_kiosk_has_are_not_sent_again(
