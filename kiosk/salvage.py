@@ -4,6 +4,8 @@ Every entry proves itself by its hash, so a damaged file may be read in any way 
 never written: a copy is, whose first page is made anew when it is the one that is spoilt.
 """
 
+import errno
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -16,6 +18,7 @@ from sqlite_utils import Database
 
 from attendance.errors import WireError
 from attendance.records import FIRST_PREV, AttendanceRecord, JournalLine, SessionOpened, read_line
+from kiosk.ballast import SPARE_BYTES
 from kiosk.database import asides_of, empty_database
 from kiosk.journal_queries import INSERT_ENTRY
 from kiosk.schema import JOURNAL, Schema
@@ -96,6 +99,7 @@ def _entries(aside: Path) -> dict[str, dict[int, Entry]]:
     found: dict[str, dict[int, Entry]] = defaultdict(dict)
     for left in aside.parent.glob(f"{_COPIES}*"):  # by a process that was killed over it
         shutil.rmtree(left)
+    _expect_room(aside)
     with tempfile.TemporaryDirectory(dir=aside.parent, prefix=_COPIES) as folder:
         for first_page_anew in (False, True):
             copy = _copy(aside, Path(folder) / f"copy-{first_page_anew}")
@@ -106,11 +110,21 @@ def _entries(aside: Path) -> dict[str, dict[int, Entry]]:
     return found
 
 
+def _expect_room(aside: Path) -> None:
+    """Raise OSError where two copies would take the space that the next child's record needs."""
+    copies = 2 * sum(part.stat().st_size for part in _parts(aside))
+    if shutil.disk_usage(aside.parent).free < copies + SPARE_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(aside))
+
+
+def _parts(aside: Path) -> list[Path]:
+    """The file and its log, if there is one."""
+    return [part for part in (aside, aside.with_name(f"{aside.name}-wal")) if part.exists()]
+
+
 def _copy(aside: Path, to: Path) -> Path:
-    for companion in ("", "-wal"):
-        part = aside.with_name(aside.name + companion)
-        if part.exists():
-            shutil.copyfile(part, to.with_name(to.name + companion))
+    for part in _parts(aside):
+        shutil.copyfile(part, to.with_name(to.name + part.name.removeprefix(aside.name)))
     return to
 
 

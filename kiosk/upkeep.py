@@ -38,8 +38,13 @@ class Upkeep:
     def step(self) -> None:
         """Do one round; without the server's time of this boot nothing is let go. Raises: JournalError, CacheError."""
         self._journal.lay_ballast()
-        self._journal.salvage()
         self._journal.renew()
+        try:
+            self._let_go()
+        finally:  # what cannot be read or copied now keeps neither from being done
+            self._journal.salvage()
+
+    def _let_go(self) -> None:
         contact = self._cache.contact()
         if contact is not None:
             self._journal.prune(self._cache.acks(), best_now(self._clock.read(), contact).at_ms)

@@ -1,14 +1,17 @@
 """A journal is looked after while the door is open: bounded in size, and with space held back for a full disk."""
 
+import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from attendance.clock import ManualClock
 from attendance.records import Direction, MadeBy, Moved, SessionOpened
-from kiosk.ballast import Ballast
+from kiosk.ballast import SPARE_BYTES, Ballast
+from kiosk.errors import CacheError, JournalError
 from kiosk.journal import BALLAST_FILE, Journal
 from kiosk.roster_cache import RosterCache
 from kiosk.upkeep import Upkeep
@@ -92,6 +95,41 @@ def test_a_year_of_days_leaves_forty_of_them(
     oldest = next(iter(chains.values()))[0].at.wall_ms
     assert clock.read().wall_ms - oldest >= timedelta(days=40) / timedelta(milliseconds=1)
     assert journal.unsent(cache.acks()) == 1, "the header of the running session"
+
+
+def test_old_sessions_go_though_a_damaged_journal_has_no_room_to_be_searched(
+    upkeep: Upkeep,
+    journal: Journal,
+    clock: ManualClock,
+    cache: RosterCache,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    live(60, upkeep, journal, clock, cache, acked=True)
+    before = len(chain_of(tmp_path / "journal.db"))
+    aside = tmp_path / "journal.db.damaged-20260401T050000Z"
+    aside.write_bytes(b"\xa5" * 8192)
+    free_bytes = SPARE_BYTES + 2 * 8192
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free_bytes - 1))
+    clock.advance(30 * DAY_S)
+    with pytest.raises(JournalError, match="No space left"):
+        upkeep.step()
+    assert len(chain_of(tmp_path / "journal.db")) == before, "one new session, one old one gone"
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free_bytes))
+    upkeep.step()
+    assert journal.salvages == 1
+
+
+def test_a_cache_that_cannot_be_read_does_not_keep_a_damaged_journal_from_being_searched(
+    upkeep: Upkeep, journal: Journal, cache: RosterCache, tmp_path: Path
+) -> None:
+    (tmp_path / "journal.db.damaged-20260401T050000Z").write_bytes(b"\xa5" * 8192)
+    cache.close()
+    (tmp_path / "cache.db").unlink()
+    (tmp_path / "cache.db").mkdir()
+    with pytest.raises(CacheError):
+        upkeep.step()
+    assert journal.salvages == 1
 
 
 def test_nothing_goes_that_the_server_has_not_acknowledged(
