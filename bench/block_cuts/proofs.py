@@ -28,7 +28,7 @@ def rows(*, quick: bool) -> list[Row]:
     controls = cut(recordings[Variant.BROKEN], CONTROL_POINTS)
     for phase, broken in BROKEN.items():
         for name, tally, control in (
-            (f"block-level cut of ext4: {phase}", proofs[phase], False),
+            (f"ext4 in a guest: {phase}", proofs[phase], False),
             (broken, controls[phase], True),
         ):
             counts = Counts(tally.cuts, tally.acknowledged, tally.lost, tally.doubled, tally.wrong)
