@@ -32,7 +32,7 @@ def parse_toml(text: str, *, file: Path) -> dict[str, Any]:
     """Return the table in a TOML file's text. Raises: SettingsError with file, line and column."""
     try:
         table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # numbers without an end are a bare ValueError
         raise SettingsError((f"{file}: not valid TOML: {error}",)) from error
     if not _is_flatter(table, _DEEPEST):
         raise SettingsError((f"{file}: more than {_DEEPEST} tables or lists within one another",))

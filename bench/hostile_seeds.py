@@ -91,7 +91,7 @@ NDEF_MESSAGES = [
     for message in (
         ndef_message(text=_TOKEN.text),
         ndef_message(uri="https://example.jp/", text=_TOKEN.text),
-        ndef_message(text="あ" * 100),
+        ndef_message(text="é" * 100),
         b"\xd1\x01\x05T\x82en\xfe\xff",
         b"\xc1\x01\x00\x00\x00\x05T\x02enA",
     )
@@ -143,7 +143,7 @@ MESSAGES: dict[type[msgspec.Struct], bytes] = {
 }
 """An example of each message, by its type."""
 KIOSK_TOML = [
-    """
+    b"""
 data_dir = "/var/lib/tadaima-kiosk"
 server_url = "https://example.jp"
 language = "ja"
@@ -152,7 +152,7 @@ port = 8750
 [greetings]
 morning_until = "11:00"
 [texts]
-"screen.in.title" = "おかえり！"
+"screen.in.title" = "Hello!"
 [sync]
 interval_s = 2.0
 [[readers]]
@@ -166,7 +166,7 @@ kind = "gpio"
 green_pin = 17
 quiet_from = "18:00"
 quiet_until = "08:00"
-""".encode(),
+""",
     b'readers = [{name = "a", kind = "nfc"}]\njournal.busy_timeout_s = 1\n',
 ]
 SERVER_TOML = [

@@ -13,7 +13,7 @@ _STRANGE = (
     "\u0301".encode(),
     "\u202e".encode(),
     "\ufeff".encode(),
-    "\uff21".encode(),
+    b"\xef\xbc\xa1",
     "\U0001f98a".encode(),
     b"\xc3\x28",
     b"\xed\xa0\x80",

@@ -60,5 +60,5 @@ def decode(line: bytes) -> Message:
     """The message of a line, without its end. Raises: ValueError, which does not quote the line."""
     try:
         return _decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError("not a message of a reader's process") from error

@@ -99,7 +99,7 @@ class RealServer:
             for number, child in enumerate(children):
                 mark = {"animal": "cat", "colour": "blue"}
                 conn.execute(
-                    insert(tables.child).values(id=child, number=f"N{number}", name="Child", kana="こ", **mark)
+                    insert(tables.child).values(id=child, number=f"N{number}", name="Child", kana="ko", **mark)
                 )
                 enrolled = {"child_id": child, "site_id": site, "from_day": _FIRST_DAY}
                 conn.execute(insert(tables.enrolment).values(id=new_id(), **enrolled))

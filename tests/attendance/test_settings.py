@@ -221,8 +221,8 @@ def test_a_value_of_a_free_key_that_is_no_text_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a" + ".a" * 2000 + " = 1", "a = " + "[" * 30 + "]" * 30, "a = " + "[" * 90_000, "a = " + "{a = " * 9_000]
+    "text", ["a" + ".a" * 2000 + " = 1", "a = " + "[" * 30 + "]" * 30, "a = " + "[" * 90_000, "a = " + "9" * 5000]
 )
-def test_tables_within_tables_without_an_end_are_refused_like_any_mistake(text: str) -> None:
+def test_what_goes_on_without_an_end_is_refused_like_any_mistake(text: str) -> None:
     with pytest.raises(SettingsError):
         parse_toml(text, file=Path("kiosk.toml"))

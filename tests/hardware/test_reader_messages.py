@@ -43,7 +43,9 @@ def test_what_is_no_message_is_refused_without_being_quoted(line: bytes) -> None
         decode(line)
 
 
-@pytest.mark.parametrize("line", [b"", b"{}", b"[]", b'{"type":"opened"}', b'{"type":"read","raw":{}}', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "line", [b"", b'{"type":' * 5000, b"{}", b"[]", b'{"type":"opened"}', b'{"type":"read","raw":{}}', b"\xff\xfe"]
+)
 def test_half_a_message_is_none(line: bytes) -> None:
     with pytest.raises(ValueError, match="not a message"):
         decode(line)
