@@ -9,7 +9,7 @@ from attendance.catalogue import Catalogue
 
 SCREEN = "screen."
 """How the ids of the screen's texts begin; no others can be replaced."""
-_WIDE_SPACE = "\u3000"
+_WIDE_SPACE = chr(0x3000)
 """The space of Japanese keyboards; for Python it is not printable."""
 _GROWTH = 1.5
 _ALWAYS = (12.0, 10.0)

@@ -14,7 +14,7 @@ from attendance.wire import ErrorCode, Health, KioskNow, OfferRequest, OfferResp
 from kiosk.backoff import Backoff
 from kiosk.delivery import Delivery, JournalSource, Problem, Server
 from kiosk.door_report import DoorReport
-from kiosk.errors import CacheError, JournalError, UplinkError
+from kiosk.errors import CacheError, JournalError, Trouble, UplinkError
 from kiosk.journal_queries import unsent
 from kiosk.private_files import make_private_folder, write_private
 from kiosk.roster_cache import RosterCache
@@ -75,7 +75,7 @@ class Sync:
         self._app = app
         self._interval_s = interval_s
         self._jitter = jitter
-        self._delivery = Delivery(journal, server, self._note, self._told)
+        self._delivery = Delivery(journal, server, self._note, self._told, lambda ack: self._store_acks([ack], []))
         self._found: dict[Problem, str] = {}
         self._problems: dict[Problem, str] = {}
         self._all_offered_ns: int | None = None
@@ -111,12 +111,10 @@ class Sync:
             self._drop_acks(acks, held)
         more = False
         with self._noting(Problem.JOURNAL_UNREADABLE, JournalError):
-            delivered = self._delivery.send(answer.want, heads, first=session, max_batch=answer.max_batch)
-            more = delivered.more
-            if delivered.acks:
-                self._store_acks(delivered.acks, [])
+            more = self._delivery.send(answer.want, heads, first=session, max_batch=answer.max_batch)
         self._take_news(answer)
-        self._note_contact(answered.boot_ns, answer.time_ms)
+        # The server told its time somewhere on the way there and back.
+        self._note_contact((asked_ns + answered.boot_ns) // 2, answer.time_ms)
         if answer.backoff_ms > 0:
             return Step(again=False, wait_s=max(answer.backoff_ms / 1000, self._interval_s), wakeable=False)
         return Step(again=more, wait_s=0.0 if more else self._pause_s() * (0.9 + 0.2 * self._jitter()), wakeable=True)
@@ -225,7 +223,10 @@ class Sync:
         self._away = fault
         backoff_s = LONGEST_BACKOFF_S if error.permanent else self._backoff.next_s()
         self._failures += 1
-        wait_s = max(backoff_s * (0.5 + 0.5 * self._jitter()), error.retry_after_s or 0.0)
+        patience_s = error.retry_after_s or 0.0
+        if error.trouble is Trouble.FOREIGN:
+            patience_s = min(patience_s, LONGEST_BACKOFF_S)  # a portal's word must not silence a kiosk for an hour
+        wait_s = max(backoff_s * (0.5 + 0.5 * self._jitter()), patience_s)
         return Step(again=False, wait_s=wait_s, wakeable=False)
 
     def _heard(self) -> None:

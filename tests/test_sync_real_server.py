@@ -22,6 +22,7 @@ from kiosk.identity import load_identity, load_key
 from kiosk.sync import LONGEST_BACKOFF_S
 from provisioning.enrol import enrol
 from provisioning.errors import EnrolmentFailed, EnrolmentTrouble
+from server.notify.outbox import TOLD_EARLIER
 from server.store.engine import sqlite_url, using_store
 from server.store.tables import delivery, movement
 from tests.kiosk.sync_parts import KEY, Kiosk, kiosk_at, moved, uplink_to
@@ -63,9 +64,10 @@ class RealServer:
         self._process.communicate(timeout=PATIENCE_S)
 
     def notices_of(self, child: str) -> int:
-        """How many notices of a child's movements are queued or were sent."""
+        """How many notices of a child's movements this life of the server has queued or sent."""
         with using_store(sqlite_url(self.data / "tadaima.db")) as store, store.read() as conn:
             asked = select(func.count()).select_from(delivery).join(movement).where(movement.c.child_id == child)
+            asked = asked.where(delivery.c.reason.is_distinct_from(TOLD_EARLIER))
             return int(conn.execute(asked).scalar_one())
 
     def _address(self, said: IO[str]) -> str:

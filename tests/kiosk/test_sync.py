@@ -282,6 +282,11 @@ def test_a_server_that_names_a_time_is_not_asked_before(kiosk: Kiosk, server: Mo
     assert kiosk.sync.step().wait_s == 120
 
 
+def test_a_stranger_between_kiosk_and_server_does_not_silence_it_for_an_hour(kiosk: Kiosk, server: ModelServer) -> None:
+    server.always = Canned(503, PORTAL.body, PORTAL.content_type, {"Retry-After": "3600"})
+    assert kiosk.sync.step().wait_s <= LONGEST_BACKOFF_S
+
+
 def test_a_server_that_asks_for_patience_gets_it(kiosk: Kiosk, server: ModelServer) -> None:
     server.backoff_ms = 30_000
     kiosk.append()
