@@ -40,7 +40,10 @@ def office(app: Flask) -> FlaskClient:
 
 
 def make_new(client: FlaskClient, code: str = "A") -> str:
-    form = {"csrf_token": web.csrf_token(client.get("/pins"))}
+    page = client.get("/pins")
+    seen = re.search(r'name="seen" value="([0-9a-f]*)"', page.text)
+    assert seen
+    form = {"csrf_token": web.csrf_token(page), "seen": seen[1]}
     shown = re.search(r'class="pin">([0-9]{6})<', client.post(f"/pins/{code}", data=form).text)
     assert shown
     return shown[1]
@@ -71,6 +74,16 @@ def test_a_new_pin_is_another_and_both_acts_are_audited_without_the_number(offic
     assert [each.subject for each in acts] == ["A", "A"]
     assert {each.who for each in acts} == {row.id for row in make.rows(store, tables.account) if row.login == "office"}
     assert second not in str(make.rows(store, tables.audit))
+
+
+def test_a_page_that_is_sent_again_makes_no_second_pin(office: FlaskClient, store: Store) -> None:
+    form = {"csrf_token": web.csrf_token(office.get("/pins")), "seen": ""}
+    assert 'class="pin"' in office.post("/pins/A", data=form).text
+    made = hashed(store)
+    again = office.post("/pins/A", data=form).text
+    assert 'class="pin"' not in again
+    assert "has a new PIN already" in again
+    assert hashed(store) == made
 
 
 def test_staff_have_no_such_page(app: Flask, store: Store) -> None:
