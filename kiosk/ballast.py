@@ -8,7 +8,7 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 BALLAST_BYTES = 4_000_000
-"""A megabyte bought about 980 records on a full disk (shared facts, reliability.md); a busy site makes 300 a day."""
+"""A megabyte bought about 980 records on a full disk in a trial; a busy site makes 300 a day."""
 SPARE_BYTES = 10 * BALLAST_BYTES
 """As much must be free before the ballast is laid again, or it would be laid and thrown in turn."""
 _LEAST_FREE_BYTES = 1_000_000
