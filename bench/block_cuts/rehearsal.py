@@ -7,6 +7,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+_KERNELS = {"proc", "sys", "dev"}
+"""Folders whose files the guest's kernel makes."""
+_LINKER = Path("/lib64").resolve() / "ld-linux-x86-64.so.2"
+"""Where programs of x86-64 say that it is; a link."""
 _opened: set[str] = set()
 
 
@@ -35,11 +39,6 @@ def needed(folder: Path) -> list[Path]:
         if beside.resolve() == file.resolve()
     }
     return sorted(kept | links)
-
-
-_KERNELS = {"proc", "sys", "dev"}
-_LINKER = Path("/lib64").resolve() / "ld-linux-x86-64.so.2"
-"""Where programs of x86-64 say that it is; a link."""
 
 
 def _imported() -> Iterator[Path]:

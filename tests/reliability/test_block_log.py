@@ -1,5 +1,6 @@
 """What a block device was asked, read from QEMU's log; what a cut leaves of it; and what that is compared to."""
 
+import os
 import random
 import struct
 from collections.abc import Callable
@@ -134,7 +135,10 @@ def test_cuts_are_spread_over_each_phase_up_to_the_last_mark() -> None:
 
 
 @pytest.mark.parametrize("variant", Variant)
-def test_a_kiosk_whose_power_never_goes_keeps_every_promise(tmp_path: Path, variant: Variant) -> None:
+def test_a_kiosk_whose_power_never_goes_keeps_every_promise(
+    tmp_path: Path, variant: Variant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sync", lambda: None)  # of this whole machine
     marks = list[Mark]()
     work(tmp_path, marks.append, commits=3, variant=variant)
     assert [each.phase for each in marks if isinstance(each, Began)] == list(Phase)
