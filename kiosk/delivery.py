@@ -6,7 +6,7 @@ The kiosk keeps no cursor: what to send is what the server says it lacks, and no
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from attendance.records import Head, JournalLine
 from attendance.wire import MAX_BODY_BYTES, EntriesRequest, ErrorCode, OfferRequest, OfferResponse, Receipt, Want
@@ -66,15 +66,6 @@ class Server(Protocol):
         ...
 
 
-class Delivered(NamedTuple):
-    """How a round of sending went."""
-
-    acks: list[Head]
-    """What the server proved to hold."""
-    more: bool
-    """Whether it went forward and there is more to send."""
-
-
 class Delivery:
     """Sends stretches of the journal. Thread: one."""
 
@@ -84,39 +75,46 @@ class Delivery:
         server: Server,
         note: Callable[[Problem, str], None],
         told: Callable[[str], int],
+        acknowledged: Callable[[Head], None],
     ) -> None:
-        """`told` returns the last entry of a session that the server ever acknowledged, or -1."""
+        """`told` returns the last entry of a session that the server ever acknowledged, or -1.
+
+        `acknowledged` hears at once what the server proved to hold: the next request may fail.
+        """
         self._journal = journal
         self._told = told
         self._server = server
         self._note = note
+        self._acknowledged = acknowledged
         self.differing: set[str] = set()
         """Sessions of which the last receipt did not fit our chain: nothing of them counts as acknowledged."""
         self._rounds = 0
         self._stuck: dict[str, int] = {}
         """Sessions that did not go forward when they were last sent, and in which round that was."""
 
-    def send(self, wants: Iterable[Want], heads: Iterable[Head], *, first: str | None, max_batch: int) -> Delivered:
-        """Send what is wanted, the session `first` before others. Raises: UplinkError, JournalError."""
+    def send(self, wants: Iterable[Want], heads: Iterable[Head], *, first: str | None, max_batch: int) -> bool:
+        """Send what is wanted, the session `first` before others; say whether it went forward and there is more.
+
+        Raises: UplinkError, JournalError.
+        """
         ours = {head.session: head for head in heads}
         # What we do not hold cannot be sent: another kiosk's, or lost with a disk; the server keeps what it has.
         open_wants = [want for want in wants if want.session in ours and want.from_seq <= ours[want.session].seq]
         self._rounds += 1
         # Those that are stuck come last and take turns: none of them holds up a session that would go.
         open_wants.sort(key=lambda want: (want.session != first, self._stuck.get(want.session, 0)))
-        acks: list[Head] = []
         behind, forward = len(open_wants) > BATCHES_A_STEP, False
         for want in open_wants[:BATCHES_A_STEP]:
             ack = self._deliver(want.session, want.from_seq, max_batch)
             if ack is not None:
-                acks.append(ack)
+                self._acknowledged(ack)
                 behind = behind or ack.seq < ours[want.session].seq
             if ack is not None and ack.seq >= want.from_seq:
                 forward = True
                 self._stuck.pop(want.session, None)
             else:
                 self._stuck[want.session] = self._rounds
-        return Delivered(acks, more=behind and forward)
+        return behind and forward
 
     def own_hash(self, session: str, seq: int) -> str | None:
         """Return the hash of an entry of ours, or None when there is no such entry. Raises: JournalError."""
