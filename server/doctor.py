@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 
 from attendance.clock import JST, SystemClock, from_ms
 from attendance.finding import Finding
-from server.backup.make import backups_in
+from server.backup.make import backups_in, on_one_disk
 from server.config import ServerSettings
 from server.doors import SILENT_MS, own_clock_ahead_ms
 from server.errors import PasswordMissing, StoreError, TransportError
@@ -72,7 +72,10 @@ def _backup(settings: ServerSettings, now_ms: int) -> Iterator[Finding]:
     if not settings.backup.folder or not settings.backup.recipients:
         yield Finding("backup_none", wrong=True)
         return
-    made = backups_in(Path(settings.backup.folder))
+    folder = Path(settings.backup.folder)
+    made = backups_in(folder)
+    if made and on_one_disk(folder, Path(settings.data_dir)):
+        yield Finding("backup_same_disk", wrong=True, values={"folder": folder})
     if not made:
         yield Finding("backup_missing", wrong=True, values={"folder": settings.backup.folder})
         return

@@ -1,6 +1,7 @@
 """Making a backup while the server runs: a snapshot, encrypted for its keepers, written whole and read back."""
 
 import os
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ from server.backup.archive import DATABASE, SECRETS, pack, unpack
 from server.errors import BackupRefused
 
 SUFFIX = ".tadaima.age"
+_SCRATCH = ".backup-"
+_ABANDONED_MS = 24 * 3600 * 1000
 _NAME = "backup-%Y%m%dT%H%M%SZ" + SUFFIX
 
 
@@ -42,7 +45,8 @@ def make_backup(
     name = datetime.fromtimestamp(now_ms / 1000, UTC).strftime(_NAME)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=data_dir, prefix=".backup-") as scratch:
+        _clear(data_dir, folder, now_ms)
+        with tempfile.TemporaryDirectory(dir=data_dir, prefix=_SCRATCH) as scratch:
             here = Path(scratch)
             parts = {DATABASE: _snapshot(database, here / DATABASE)}
             parts |= {f"{SECRETS}/{key.name}": key for key in sorted((data_dir / SECRETS).glob("*.key"))}
@@ -52,6 +56,11 @@ def make_backup(
     except OSError as error:
         raise BackupRefused(f"{error.filename or folder}: the backup cannot be written ({error.strerror})") from error
     return Made(path, path.stat().st_size, _let_go(folder, keep))
+
+
+def on_one_disk(folder: Path, data_dir: Path) -> bool:
+    """Whether backups are lost together with the database; also when the disk for them is not mounted."""
+    return folder.stat().st_dev == data_dir.stat().st_dev
 
 
 def backups_in(folder: Path) -> list[Path]:
@@ -116,7 +125,7 @@ def _encrypt(plain: Path, to: Path, keepers: list[pyrage.x25519.Recipient]) -> P
             unpack(again, Path(scratch) / "again")
         making.chmod(0o600)
         making.replace(to)
-        _sync_folder(to.parent)
+        sync_folder(to.parent)
     except (pyrage.EncryptError, pyrage.DecryptError) as error:
         raise BackupRefused(f"{to}: the backup could not be written or read back: {error}") from error
     finally:
@@ -124,12 +133,21 @@ def _encrypt(plain: Path, to: Path, keepers: list[pyrage.x25519.Recipient]) -> P
     return to
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable. Raises: OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _clear(data_dir: Path, folder: Path, now_ms: int) -> None:
+    """Remove what a backup that was killed left; one that runs is younger."""
+    left = [*data_dir.glob(f"{_SCRATCH}*"), *folder.glob(f".*{SUFFIX}.part")]
+    for path in left:
+        if path.stat().st_mtime * 1000 < now_ms - _ABANDONED_MS:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _let_go(folder: Path, keep: int) -> tuple[Path, ...]:

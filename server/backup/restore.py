@@ -12,7 +12,7 @@ import pyrage
 from sqlalchemy import update
 
 from server.backup.archive import DATABASE, SECRETS, Manifest, unpack
-from server.backup.make import check_database
+from server.backup.make import check_database, sync_folder
 from server.errors import BackupRefused
 from server.store.engine import Store, sqlite_url, using_store
 from server.store.tables import delivery
@@ -61,9 +61,14 @@ def restore(source: Path, key: Path | None, data_dir: Path, *, replace: bool, no
                 _refuse_while_open(data_dir / DATABASE)
             with using_store(sqlite_url(parts / DATABASE)) as store:
                 forget_queued(store, now_ms)
-            _set_aside(there, data_dir, now_ms)
-            for name in names:  # the database last: without it the server does not start
-                (parts / name).replace(data_dir / name)
+            aside = _set_aside(there, data_dir, now_ms)
+            try:
+                for name in names:  # the database last: without it the server does not start
+                    (parts / name).replace(data_dir / name)
+            except OSError:
+                _put_back(aside, data_dir, names)
+                raise
+            sync_folder(data_dir)
     except OSError as error:
         raise BackupRefused(f"{error.filename or data_dir}: cannot be restored ({error.strerror})") from error
     return made_at_ms
@@ -123,11 +128,20 @@ def _refuse_while_open(database: Path) -> None:
             raise BackupRefused("the server or its dispatcher is running; stop both and try again") from error
 
 
-def _set_aside(there: list[Path], data_dir: Path, now_ms: int) -> None:
+def _put_back(aside: Path | None, data_dir: Path, names: Sequence[str]) -> None:
+    for path in _own_files(data_dir, names):
+        if path.exists():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    for path in [] if aside is None else aside.iterdir():
+        shutil.move(path, data_dir / path.name)
+
+
+def _set_aside(there: list[Path], data_dir: Path, now_ms: int) -> Path | None:
     there = [path for path in there if path.exists()]
     if not there:
-        return
+        return None
     stamp = datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
     aside = Path(tempfile.mkdtemp(dir=data_dir, prefix=f"before-restore-{stamp}-"))
     for path in there:
         shutil.move(path, aside / path.name)
+    return aside

@@ -1,6 +1,8 @@
 """Backup and restore: whole, openable by its keepers alone, and never at the cost of what was there."""
 
+import errno
 import io
+import os
 import random
 import tarfile
 import threading
@@ -15,7 +17,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import Connection, insert, select
 
 from server.backup.archive import MANIFEST, Manifest, pack, unpack
-from server.backup.make import backups_in, make_backup, sqlite_file
+from server.backup.make import SUFFIX, backups_in, make_backup, sqlite_file
 from server.backup.restore import make_key, open_backup, restore
 from server.cli import main
 from server.errors import BackupRefused
@@ -184,6 +186,40 @@ def test_a_damaged_database_is_not_backed_up_over_good_backups(place: Place) -> 
         place.back_up(keep=1, now_ms=NOON_MS + HOUR_MS)
     assert backups_in(place.folder) == [good]
     assert not list(place.folder.glob(".*"))
+
+
+def test_a_restore_that_cannot_be_finished_puts_everything_back(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    backup = place.back_up()
+    in_store(place, lambda store: make.site(store, code="newer"))
+    secrets, replace_ = load_secrets(place.data), Path.replace
+
+    def full(self: Path, target: Path) -> Path:
+        if target == place.data / "tadaima.db":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+        return replace_(self, target)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(Path, "replace", full)
+        with pytest.raises(BackupRefused, match="No space"):
+            place.restore(backup, replace=True)
+    assert codes(place) == ["newer"]
+    assert load_secrets(place.data) == secrets
+
+
+def test_what_a_backup_that_was_killed_left_is_cleared_away_in_time(place: Place) -> None:
+    left = [place.data / ".backup-killed" / "tadaima.db", place.folder / f".backup-x{SUFFIX}.part"]
+    for path in left:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"a copy in clear")
+    a_day_ago_s = NOON_MS / 1000 - 86_401
+    os.utime(left[0].parent, (NOON_MS / 1000, NOON_MS / 1000))
+    os.utime(left[1], (a_day_ago_s, a_day_ago_s))
+    place.back_up()
+    assert left[0].exists(), "one that may be running is let be"
+    assert not left[1].exists()
+    os.utime(left[0].parent, (a_day_ago_s, a_day_ago_s))
+    place.back_up(now_ms=NOON_MS + 1000)
+    assert not left[0].parent.exists()
 
 
 def test_the_newest_are_kept(place: Place) -> None:
