@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from hardware.errors import ReaderLost
+from hardware.errors import DriverMissing, ReaderLost
 from hardware.nfc_identity import ANY_SYSTEM
 from hardware.nfc_models import MODELS, USB_DEVICES, Plugged, Route, plugged_readers
 from hardware.nfc_nfcpy import NfcReader
@@ -47,8 +47,9 @@ class AutoNfcReader:
     def open(self) -> None:
         """Choose a driver and take the reader. Raises: ReaderLost, DriverMissing."""
         self.close()
-        reader = self._fixed or self._by_what_is_plugged_in()
-        reader.open()
+        if self._fixed is not None:
+            self._fixed.open()
+        reader = self._fixed or self._opened_of_those_plugged_in()
         with self._lock:
             self._reader = reader
 
@@ -68,16 +69,26 @@ class AutoNfcReader:
         kind, _, prefix = source.partition(":")
         return self._pcsc(prefix) if kind == _PCSC else self._nfcpy(source)
 
-    def _by_what_is_plugged_in(self) -> CardReader:
-        """The driver for the first known reader that can be used. Raises: ReaderLost with what to do, when none can."""
-        obstacles = []
+    def _opened_of_those_plugged_in(self) -> CardReader:
+        """The first known reader that opens. Raises: DriverMissing, ReaderLost with what to do, when none does."""
+        obstacles, missing = [], None
         for plugged in plugged_readers(self._usb_devices):
-            obstacle = self._obstacle(plugged)
-            if obstacle is None:
-                model = plugged.model
-                log.info("nfc reader found reader=%s model=%s", self.name, model.name)
-                return self._nfcpy(model.nfcpy_path) if model.route is Route.NFCPY else self._pcsc(model.pcsc_prefix)
-            obstacles.append(obstacle)
+            obstacle, model = self._obstacle(plugged), plugged.model
+            if obstacle is not None:
+                obstacles.append(obstacle)
+                continue
+            log.info("nfc reader found reader=%s model=%s", self.name, model.name)
+            reader = self._nfcpy(model.nfcpy_path) if model.route is Route.NFCPY else self._pcsc(model.pcsc_prefix)
+            try:
+                reader.open()
+            except ReaderLost as error:
+                obstacles.append(f"{model.name}: {error.reason}")
+            except DriverMissing as error:
+                missing = error
+            else:
+                return reader
+        if missing is not None:
+            raise missing
         known = ", ".join(dict.fromkeys(model.name for model in MODELS))
         raise ReaderLost(self.name, "; ".join(obstacles) or f"no NFC reader is plugged in; known on USB are {known}")
 
