@@ -227,7 +227,8 @@ class RosterCache:
             self.close()
             try:
                 self._db = self._opened()
-                self._file = inode(self._path)
+                # As it was before: a file that its writer made meanwhile is another, and opened at the next question.
+                self._file = file
             except Unmade:  # its writer has only just begun it, or died there: it is looked at again each time
                 self._db = empty_database(CACHE)
                 self._file = None

@@ -3,13 +3,17 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database
 
 from attendance.policy import Policy, WayMode
 from attendance.records import Direction, Head
 from attendance.roster import Animal
 from attendance.wire import StateResponse
+from kiosk import roster_cache
+from kiosk.database import empty_database
 from kiosk.errors import CacheError
 from kiosk.roster_cache import Contact, RosterCache
+from kiosk.schema import Schema
 from tests.kiosk.door_parts import (
     BOOT,
     HANA,
@@ -211,3 +215,19 @@ def test_directions_of_the_presence_are_kept(cache: RosterCache) -> None:
     told = cache.presence()
     assert told is not None
     assert told.movements[0].direction is Direction.EXIT
+
+
+def test_a_cache_made_at_the_very_moment_a_door_looks_for_it_is_seen(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overtaken(schema: Schema) -> Database:
+        writer = RosterCache.open(path, boot=BOOT)
+        writer.store_state(state())
+        writer.close()
+        return empty_database(schema)
+
+    with monkeypatch.context() as moment:
+        moment.setattr(roster_cache, "empty_database", overtaken)
+        door = RosterCache.open(path, boot=BOOT, read_only=True)
+    assert door.find(HANAS_TOKEN.ref) is not None
+    door.close()
