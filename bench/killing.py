@@ -13,10 +13,14 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 
+from sqlalchemy import func, select
+
 from bench.account import Account, close_account, has_settled, take_stock
 from bench.figure import Counts, Row, proved
 from bench.house import House, Patience, house
 from bench.parts import Part
+from server.store.engine import using_store
+from server.store.tables import delivery
 
 CYCLES = 5_000
 QUICK_CYCLES = 200
@@ -92,13 +96,20 @@ class _Killer:
         house = self._house
         signs = (self._answers, lambda: house.proxy.requests, lambda: house.mailbox.begun)
         sign, more, longest_s = self._chance.choice(signs), self._chance.choice((0, 1, 1, 2)), self._chance.random() / 2
-        if house.dispatcher.mutant:  # which shows between a mail's arrival and the answer only
-            sign, more, longest_s = signs[-1], 1, _MAIL_S
+        if house.dispatcher.mutant:  # which shows between its mark and the mail only
+            sign, more, longest_s = self._marked, 1, _MAIL_S
         before, until_s = sign(), time.monotonic() + longest_s
         while sign() - before < more and time.monotonic() < until_s:
             time.sleep(0.001)
             house.look()
-        time.sleep(self._chance.uniform(0, _LONGEST_WAIT_S))
+        if not house.dispatcher.mutant:
+            time.sleep(self._chance.uniform(0, _LONGEST_WAIT_S))
+
+    def _marked(self) -> int:
+        """How many notices are marked as sent."""
+        with using_store(self._house.store_url) as store, store.read() as conn:
+            sent = select(func.count()).select_from(delivery).where(delivery.c.state == "sent")
+            return int(conn.execute(sent).scalar_one())
 
     def _answers(self) -> int:
         return sum(len(kiosk.recorded) for kiosk in self._house.kiosks)

@@ -1,5 +1,6 @@
 """Parts of the line that are broken on purpose, so that a proof shows it can tell; each breaks its own process."""
 
+import time
 from itertools import count
 from typing import Any
 
@@ -11,6 +12,8 @@ from server.notify import dispatcher
 from server.store.tables import delivery
 
 BATCH = 4
+_MARKED_S = 0.5
+"""Between mark and mail: long enough to be met by whoever looks for it."""
 
 
 def commit_in_batches() -> None:
@@ -36,6 +39,7 @@ def mark_before_sending() -> None:
     def mark_and_attempt(store: Any, claim: Any, *others: Any) -> Any:
         with store.write() as conn:
             conn.execute(update(delivery).where(delivery.c.id == claim.delivery).values(state="sent"))
+        time.sleep(_MARKED_S)
         return attempt(store, claim, *others)
 
     dispatcher._attempt = mark_and_attempt  # type: ignore[assignment]
