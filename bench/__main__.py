@@ -16,7 +16,7 @@ class Area(Protocol):
     """What each module bench.AREA offers."""
 
     def run(self, *, quick: bool) -> list[figure.Row]:
-        """Measure; with `quick` within 50 s."""
+        """Measure; with `quick` fewer of the same kinds."""
         ...
 
 
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog="A control is broken on purpose: it must miss.",
     )
     parser.add_argument("area", choices=[*AREAS, "all"], metavar="AREA", help=f"{', '.join(AREAS)} or all")
-    parser.add_argument("--quick", action="store_true", help="end within 50 s an area")
+    parser.add_argument("--quick", action="store_true", help="fewer of the same kinds, in a minute or two an area")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to FILE")
     asked = parser.parse_args(arguments)
     rows: list[figure.Row] = []
