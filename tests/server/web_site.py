@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from wsgiref.types import WSGIApplication
+from typing import Protocol, runtime_checkable
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
 from flask.testing import FlaskClient
@@ -90,7 +91,8 @@ def served(app: WSGIApplication, listening: socket.socket) -> Iterator[None]:
 
     The block must have closed its connections: a stream ends when its reader is gone, and is waited for.
     """
-    server = make_server("127.0.0.1", listening.getsockname()[1], app, threaded=True, fd=listening.fileno())
+    port, fd = listening.getsockname()[1], listening.fileno()
+    server = make_server("127.0.0.1", port, _closing_answers(app), threaded=True, fd=fd)
     assert isinstance(server, ThreadedWSGIServer)
     server.daemon_threads, server.block_on_close = False, True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -101,6 +103,27 @@ def served(app: WSGIApplication, listening: socket.socket) -> Iterator[None]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def _closing_answers(app: WSGIApplication) -> WSGIApplication:
+    """Close each answer when it ends: werkzeug's server leaves it open when a browser resets the connection."""
+
+    def answering(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+        answer = app(environ, start_response)
+        try:
+            yield from answer
+        finally:
+            if isinstance(answer, SupportsClose):
+                answer.close()
+
+    return answering
+
+
+@runtime_checkable
+class SupportsClose(Protocol):
+    """An answer that holds something open."""
+
+    def close(self) -> None: ...
 
 
 def free_port() -> socket.socket:
