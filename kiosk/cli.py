@@ -104,7 +104,7 @@ def doctor(file: Path | None, pairs: tuple[str, ...], *, live: bool) -> None:
 @_with_settings
 def show_config(file: Path | None, pairs: tuple[str, ...]) -> None:
     """Print the settings."""
-    for line in show(_settings(file, pairs)):
+    for line in show(_settings(file, pairs), masked=config.SECRET):
         click.echo(line)
 
 

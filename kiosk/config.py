@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -16,6 +17,8 @@ from kiosk.hours import HourMinute
 
 PREFIX = "TADAIMA_KIOSK"
 DEFAULT_FILE = Path("/etc/tadaima/kiosk.toml")
+SECRET = frozenset({"proxy"})
+"""Settings that may hold a password, and are not shown."""
 
 Name = Annotated[
     str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,32}$", description="a name of up to 32 letters a-z, digits, - and _")
@@ -135,6 +138,14 @@ class SyncSettings(msgspec.Struct, frozen=True):
     """Between two questions to the server while there is nothing to send."""
     timeout_s: Waiting = 10.0
     """For one answer of the server."""
+    proxy: str = ""
+    """Of the municipality, with scheme and port; may hold a name and a password. Empty for none."""
+    ca_file: str = ""
+    """Certificates (PEM) to trust in place of the usual ones, as where a proxy looks into TLS."""
+
+    def __post_init__(self) -> None:
+        if self.proxy and not _is_proxy(self.proxy):
+            raise ValueError("proxy: an address with its port is wanted, such as http://proxy.example:8080")
 
 
 class JournalSettings(msgspec.Struct, frozen=True):
@@ -181,6 +192,14 @@ class KioskSettings(msgspec.Struct, frozen=True):
     def names_key_path(self) -> Path:
         """The key of the names, on a tmpfs."""
         return self.runtime_dir / "names.key"
+
+
+def _is_proxy(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname) and bool(parts.port)
+    except ValueError:
+        return False
 
 
 def load(file: Path | None, *, environ: Mapping[str, str], flags: Mapping[str, Any]) -> KioskSettings:

@@ -7,11 +7,10 @@ from contextlib import ExitStack
 from types import FrameType
 from typing import NoReturn
 
-import requests
-
 from kiosk.config import KioskSettings
 from kiosk.door_report import read_report
 from kiosk.errors import JournalError
+from kiosk.http_session import open_session
 from kiosk.identity import load_identity, load_key
 from kiosk.journal_reader import JournalReader
 from kiosk.roster_cache import RosterCache
@@ -32,7 +31,7 @@ def run_forever(settings: KioskSettings) -> None:
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, _stop)
         identity, key = load_identity(settings.data_dir), load_key(settings.data_dir)
-        boot, clock, session = boot_id(), KioskClock(), stack.enter_context(requests.Session())
+        boot, clock, session = boot_id(), KioskClock(), stack.enter_context(open_session(settings.sync))
         if settings.server_url:
             identity = identity.at(settings.server_url)
         journal = JournalReader.open(settings.journal_path, busy_timeout_s=settings.journal.busy_timeout_s)

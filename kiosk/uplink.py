@@ -1,7 +1,4 @@
-"""The way to the server: signed requests over HTTP, and only answers that are the server's own (step 9 of the line).
-
-Proxies and certificate bundles come from the environment, as requests reads it.
-"""
+"""The way to the server: signed requests over HTTP, and only answers that are the server's own (step 9 of the line)."""
 
 import secrets
 from collections.abc import Mapping

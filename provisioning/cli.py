@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from attendance.catalogue import Language
-from kiosk.config import KioskSettings
+from attendance.errors import SettingsError
+from kiosk import config
 from kiosk.timekeeping import KioskClock
 from kiosk.version import version
 from provisioning.catalogues import catalogues
@@ -17,6 +18,7 @@ from provisioning.enrol import enrol
 from provisioning.errors import EnrolmentFailed
 
 EXIT_WRONG = 1
+EXIT_SETTINGS = 2
 CLOCK_IS_OFF_S = 120
 """Records stand on the wall clock until the server resolves them; more than this is worth a word."""
 
@@ -53,12 +55,15 @@ def main() -> None:
 @click.option("--server", "server_url", required=True, metavar="URL", help="The server, e.g. https://tadaima.example")
 @click.option("--code", metavar="CODE", help="The one-time code; asked for when left out.")
 @click.option(
+    "--config",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help=f"The kiosk's settings file; {config.DEFAULT_FILE} if there is one.",
+)
+@click.option(
     "--data-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    default=KioskSettings().data_dir,
-    show_default=True,
-    envvar="TADAIMA_KIOSK_DATA_DIR",
-    help="Where the kiosk keeps its files.",
+    help="Where the kiosk keeps its files; by default where its settings say.",
 )
 @click.option("--replace", is_flag=True, help="Enrol again, giving up the identity that is there.")
 @click.option("--allow-http", is_flag=True, help="Accept a server without TLS on another machine.")
@@ -66,7 +71,8 @@ def main() -> None:
 def enrol_command(
     server_url: str,
     code: str | None,
-    data_dir: Path,
+    file: Path | None,
+    data_dir: Path | None,
     *,
     replace: bool,
     allow_http: bool,
@@ -74,9 +80,23 @@ def enrol_command(
 ) -> None:
     """Enrol and say what became of it."""
     words = catalogues()[Language(language) if language else language_of(os.environ)]
+    try:
+        settings = config.load(file, environ=os.environ, flags={"data_dir": str(data_dir) if data_dir else None})
+    except SettingsError as error:
+        for problem in error.problems:
+            click.echo(problem, err=True)
+        sys.exit(EXIT_SETTINGS)
     typed = code or click.prompt(words.text("enrol.ask_code"))
     try:
-        done = enrol(server_url, typed, data_dir, clock=KioskClock(), replace=replace, allow_http=allow_http)
+        done = enrol(
+            server_url,
+            typed,
+            settings.data_dir,
+            clock=KioskClock(),
+            replace=replace,
+            allow_http=allow_http,
+            way=settings.sync,
+        )
     except EnrolmentFailed as error:
         click.echo(words.text(f"enrol.{error.trouble}"), err=True)
         click.echo(error.detail, err=True)

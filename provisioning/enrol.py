@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-import requests
-
 from attendance.clock import Clock
 from attendance.wire import EnrolResponse, ErrorCode
 from kiosk import uplink
+from kiosk.config import SyncSettings
 from kiosk.errors import Trouble, UplinkError
+from kiosk.http_session import open_session
 from kiosk.identity import Identity, coming_key, is_enrolled, store_identity
 from kiosk.version import version
 from provisioning.errors import EnrolmentFailed, EnrolmentTrouble
@@ -41,19 +41,20 @@ def enrol(
     clock: Clock,
     replace: bool = False,
     allow_http: bool = False,
+    way: SyncSettings = SyncSettings(),  # noqa: B008 - frozen
     timeout: uplink.Timeout = uplink.Timeout(),  # noqa: B008 - frozen
 ) -> Enrolled:
     """Hand in a one-time code and keep who this kiosk is below `data_dir`. Raises: EnrolmentFailed.
 
     Tried again after a lost answer, it asks with the same key, so that the code still serves. `replace` gives up an
-    identity that is there, once the server has given another; the journal stays.
+    identity that is there, once the server has given another; the journal stays. `way` names a proxy and certificates.
     """
     _check_address(server_url, allow_http=allow_http)
     try:
         if is_enrolled(data_dir) and not replace:
             raise EnrolmentFailed(EnrolmentTrouble.ALREADY_ENROLLED, str(data_dir))
         key = coming_key(data_dir)
-        with requests.Session() as session:
+        with open_session(way) as session:
             answer = uplink.enrol(server_url, code, key, app=version(), session=session, clock=clock, timeout=timeout)
         clock_off_s = (clock.read().wall_ms - answer.time_ms) / 1000
         identity = _identity(answer, server_url)

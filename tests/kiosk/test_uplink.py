@@ -238,15 +238,6 @@ def test_a_server_without_a_certificate_is_not_trusted(server: ModelServer) -> N
         assert trouble(uplink).trouble is Trouble.TLS
 
 
-def test_a_proxy_of_the_environment_is_used(server: ModelServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("http_proxy", server.url)
-    monkeypatch.delenv("no_proxy", raising=False)
-    monkeypatch.delenv("NO_PROXY", raising=False)
-    with uplink_to("http://tadaima.invalid") as uplink:
-        uplink.offer(offer())
-    assert len(server.offers) == 1
-
-
 def test_the_address_of_a_server_never_stands_in_an_error(server: ModelServer) -> None:
     server.stop()
     with uplink_to(server.url) as uplink:

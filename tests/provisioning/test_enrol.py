@@ -168,6 +168,23 @@ def test_the_command_says_which_site_it_is_and_what_comes_next(server: ModelServ
     assert load_identity(tmp_path / "kiosk").kiosk == KIOSK
 
 
+def test_the_command_takes_folder_and_proxy_from_the_settings_of_the_kiosk(server: ModelServer, tmp_path: Path) -> None:
+    file = tmp_path / "kiosk.toml"
+    file.write_text(f'data_dir = "{tmp_path / "kiosk"}"\n[sync]\nproxy = "{server.url.rstrip("/")}"\n')
+    given = ("--server", "http://tadaima.invalid", "--allow-http", "--code", CODE, "--config", str(file))
+    assert command(*given).exit_code == 0
+    assert load_identity(tmp_path / "kiosk").server_url == "http://tadaima.invalid"
+
+
+def test_the_command_says_what_is_wrong_in_the_settings_before_the_code_is_used(
+    server: ModelServer, tmp_path: Path
+) -> None:
+    (tmp_path / "kiosk.toml").write_text("[sync]\nproxi = ''\n")
+    result = command("--server", server.url, "--code", CODE, "--config", str(tmp_path / "kiosk.toml"))
+    assert (result.exit_code, server.requests) == (2, [])
+    assert "sync.proxi" in result.stderr
+
+
 def test_who_replaces_an_identity_is_told_to_restart(server: ModelServer, tmp_path: Path) -> None:
     restart = catalogues()[Language.EN].text("enrol.restart")
     given = ("--server", server.url, "--data-dir", str(tmp_path), "--language", "en")
