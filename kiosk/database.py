@@ -36,6 +36,10 @@ class ForeignFile(sqlite3.DatabaseError):
     """The file belongs to another program, or to a newer version of this one; it is left alone."""
 
 
+class NewerFile(ForeignFile):
+    """The file is ours, of a version that this program does not know."""
+
+
 class Damaged(sqlite3.DatabaseError):
     """SQLite's own check found the file damaged."""
 
@@ -168,7 +172,7 @@ def _recognise(db: Database, schema: Schema) -> None:
         if (application_id, tables) != (0, 0):
             raise ForeignFile("the file belongs to another program")
     elif version > schema.version:
-        raise ForeignFile(f"the file is of version {version}, newer than {schema.version}")
+        raise NewerFile(f"the file is of version {version}, newer than {schema.version}")
 
 
 def _expect_tables(db: Database, schema: Schema) -> None:

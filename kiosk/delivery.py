@@ -88,6 +88,8 @@ class Delivery:
         self._acknowledged = acknowledged
         self.differing: set[str] = set()
         """Sessions of which the last receipt did not fit our chain: nothing of them counts as acknowledged."""
+        self.quarantined: set[tuple[str, int]] = set()
+        """Entries that the server keeps as they came, since it does not understand them."""
         self._rounds = 0
         self._stuck: dict[str, int] = {}
         """Sessions that did not go forward when they were last sent, and in which round that was."""
@@ -139,6 +141,7 @@ class Delivery:
     def _proved(self, receipt: Receipt, from_seq: int) -> Head | None:
         """Return the head that a receipt for entries from `from_seq` on acknowledges when our own chain agrees."""
         if receipt.quarantined:
+            self.quarantined.update((receipt.session, seq) for seq in receipt.quarantined)
             seqs = ",".join(map(str, receipt.quarantined))
             log.warning("server quarantined session=%s seqs=%s", receipt.session, seqs)
         if receipt.through < 0 and from_seq == 0:

@@ -4,15 +4,13 @@ The door writes it each second, through a `Display` as for the screen. A file th
 or does not run, which is reported as a problem of its own.
 """
 
-import logging
 from pathlib import Path
 
 import msgspec
 
 from attendance.clock import Clock
 from kiosk.answer import Answer, DoorStatus
-
-log = logging.getLogger(__name__)
+from kiosk.status_file import StatusFile, read_status
 
 FILE_NAME = "door.json"
 SILENT_S = 10.0
@@ -57,31 +55,18 @@ class ReportingDisplay:
     """Writes the door's status where the sync process finds it. Thread: any, one at a time."""
 
     def __init__(self, runtime_dir: Path, clock: Clock) -> None:
-        self._path = runtime_dir / FILE_NAME
+        self._file = StatusFile(runtime_dir / FILE_NAME)
         self._clock = clock
-        self._well = True
 
     def show(self, answer: Answer) -> None:
         """Answers are for the child alone."""
 
     def status(self, status: DoorStatus) -> None:
         """Write the status, whole or not at all; what fails is logged once."""
-        report = DoorReport(self._clock.read().boot_ns, status.readers_down, status.broken, status.short_of_space)
-        making = self._path.with_suffix(".new")
-        try:
-            making.write_bytes(msgspec.json.encode(report))
-            making.replace(self._path)
-        except OSError as error:
-            if self._well:
-                log.error("door report unwritable reason=%r", error.strerror)  # noqa: TRY400 - a fault, told once
-            self._well = False
-        else:
-            self._well = True
+        boot_ns = self._clock.read().boot_ns
+        self._file.write(DoorReport(boot_ns, status.readers_down, status.broken, status.short_of_space))
 
 
 def read_report(runtime_dir: Path) -> DoorReport:
     """Return the door's last report; `NO_REPORT` when there is none that can be read."""
-    try:
-        return msgspec.json.decode((runtime_dir / FILE_NAME).read_bytes(), type=DoorReport)
-    except (OSError, msgspec.DecodeError):
-        return NO_REPORT
+    return read_status(runtime_dir / FILE_NAME, DoorReport) or NO_REPORT

@@ -17,6 +17,10 @@ _HEADS = """
     WHERE entry.seq = (SELECT max(seq) FROM entry WHERE session = session.id) ORDER BY session.rowid
 """
 _HEADERS = "SELECT session, line, hash FROM entry WHERE seq = 0"
+_LAST_OPENING = """
+    SELECT line, hash FROM entry JOIN session ON session.id = entry.session
+    WHERE seq = 0 ORDER BY session.rowid DESC LIMIT 1
+"""
 _STRETCH = "SELECT line, hash FROM entry WHERE session = ? AND seq >= ? ORDER BY seq LIMIT ?"
 _OF_WALL = "SELECT line, hash FROM entry WHERE wall_ms >= ? AND wall_ms < ? ORDER BY wall_ms, session, seq"
 _OF_BOOT = """
@@ -35,6 +39,12 @@ def session_ages(db: Database) -> list[SessionAge]:
     headers = {session: JournalLine(line, digest) for session, line, digest in db.execute(_HEADERS).fetchall()}
     began = {session: read_line(stored).at for session, stored in headers.items()}
     return [SessionAge(head, began[head.session].wall_ms, began[head.session].state) for head in heads(db)]
+
+
+def last_opening(db: Database) -> AttendanceRecord | None:
+    """Return the first entry of the session that began last. Raises: WireError."""
+    lines = _lines(db, _LAST_OPENING, ())
+    return read_line(lines[0]) if lines else None
 
 
 def stretch(db: Database, session: str, from_seq: int, limit: int) -> list[JournalLine]:

@@ -9,10 +9,11 @@ from sqlite_utils import Database
 
 from attendance.chain import verify
 from attendance.errors import WireError
-from attendance.records import Head, JournalLine
+from attendance.records import AttendanceRecord, Head, JournalLine
 from kiosk.database import BUSY_TIMEOUT_S, Damaged, Unmade, inode, is_damage, open_to_read
 from kiosk.errors import JournalError
-from kiosk.journal_queries import heads, stretch
+from kiosk.journal_queries import heads, last_opening, records_of_boot, session_ages, stretch
+from kiosk.retention import SessionAge
 from kiosk.schema import JOURNAL
 
 
@@ -47,6 +48,21 @@ class JournalReader:
                 return None
             row = db.execute("SELECT id FROM session WHERE boot = ? ORDER BY rowid DESC LIMIT 1", (boot,)).fetchone()
             return None if row is None else str(row[0])
+
+    def ages(self) -> list[SessionAge]:
+        """Return every session with the time of its first entry, in the order they began. Raises: JournalError."""
+        with self._reading() as db:
+            return [] if db is None else session_ages(db)
+
+    def last_opening(self) -> AttendanceRecord | None:
+        """Return the first entry of the session that began last. Raises: JournalError."""
+        with self._reading() as db:
+            return None if db is None else last_opening(db)
+
+    def records_of_boot(self, boot: str) -> list[AttendanceRecord]:
+        """Return the records of a boot in the order they were made. Raises: JournalError."""
+        with self._reading() as db:
+            return [] if db is None else records_of_boot(db, boot, 0)
 
     def change(self) -> tuple[object, ...]:
         """Return a value that differs after each write of the door; costs microseconds. Raises: JournalError."""

@@ -182,6 +182,11 @@ class RosterCache:
             row = db.execute("SELECT told FROM ack WHERE session = ?", (session,)).fetchone()
             return -1 if row is None else int(row[0])
 
+    def all_told(self) -> dict[str, int]:
+        """Return of every session the last entry that the server ever acknowledged. Raises: CacheError."""
+        with self._using() as db:
+            return {session: int(seq) for session, seq in db.execute("SELECT session, told FROM ack").fetchall()}
+
     def close(self) -> None:
         """Let go of the file. Idempotent."""
         with self._lock:

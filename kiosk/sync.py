@@ -18,6 +18,7 @@ from kiosk.errors import CacheError, JournalError, Trouble, UplinkError
 from kiosk.journal_queries import unsent
 from kiosk.private_files import make_private_folder, write_private
 from kiosk.roster_cache import RosterCache
+from kiosk.sync_report import SyncReport
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +96,16 @@ class Sync:
             self._heard()
         self._tell()
         return step
+
+    def report(self, step: Step) -> SyncReport:
+        """Return how it is after a step, for the doctor."""
+        return SyncReport(
+            self._clock.read().boot_ns,
+            step.wait_s,
+            self._away or "",
+            tuple(sorted(self._problems)),
+            len(self._delivery.quarantined),
+        )
 
     def _exchange(self) -> Step:
         held, session = self._held()

@@ -3,7 +3,7 @@
 import logging
 import signal
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -13,8 +13,10 @@ from kiosk.errors import JournalError
 from kiosk.http_session import open_session
 from kiosk.identity import load_identity, load_key
 from kiosk.journal_reader import JournalReader
+from kiosk.private_files import make_private_folder
 from kiosk.roster_cache import RosterCache
 from kiosk.sync import Step, Sync
+from kiosk.sync_report import report_file
 from kiosk.timekeeping import KioskClock, boot_id
 from kiosk.uplink import Timeout, Uplink
 from kiosk.version import version
@@ -52,9 +54,14 @@ def run_forever(settings: KioskSettings) -> None:
             interval_s=settings.sync.interval_s,
         )
         log.info("sync started kiosk=%s boot=%s", identity.kiosk, boot)
+        with suppress(OSError):  # told with the first word that cannot be written
+            make_private_folder(settings.runtime_dir)
+        word = report_file(settings.runtime_dir)
         while True:
             before = _look(journal)
-            if step := sync.step():
+            step = sync.step()
+            word.write(sync.report(step))
+            if step:
                 continue
             _rest(step, journal, before)
 
