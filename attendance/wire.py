@@ -10,7 +10,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from attendance.clock import ClockReading, Instant
+from attendance.clock import ClockReading, Instant, Nanoseconds
 from attendance.errors import WireError
 from attendance.names import SealedNames
 from attendance.policy import Policy
@@ -59,13 +59,23 @@ class EnrolResponse(msgspec.Struct, frozen=True):
         return f"EnrolResponse(kiosk={self.kiosk!r}, site={self.site!r})"
 
 
-class KioskNow(msgspec.Struct, frozen=True):
+class Heard(msgspec.Struct, frozen=True):
+    """The last answer to an offer in this boot: the server's clock read `time_ms` between these two instants."""
+
+    asked_ns: Nanoseconds
+    answered_ns: Nanoseconds
+    time_ms: Instant
+
+
+class KioskNow(msgspec.Struct, frozen=True, omit_defaults=True):
     """The kiosk's clocks when it asked: the anchor from which the server resolves its times."""
 
     session: SessionId | None
     """The running session, or None when the door process is not running."""
     boot: str
     at: ClockReading
+    heard: Heard | None = None
+    """None until there was an answer: how long the request was on its way is then not known."""
 
 
 class Health(msgspec.Struct, frozen=True):

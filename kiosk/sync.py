@@ -10,7 +10,7 @@ from pathlib import Path
 
 from attendance.clock import Clock
 from attendance.records import Head
-from attendance.wire import ErrorCode, Health, KioskNow, OfferRequest, OfferResponse
+from attendance.wire import ErrorCode, Health, Heard, KioskNow, OfferRequest, OfferResponse
 from kiosk.backoff import Backoff
 from kiosk.delivery import Delivery, JournalSource, Problem, Server
 from kiosk.door_report import DoorReport
@@ -80,6 +80,7 @@ class Sync:
         self._found: dict[Problem, str] = {}
         self._problems: dict[Problem, str] = {}
         self._all_offered_ns: int | None = None
+        self._last: Heard | None = None
         self._failures = 0
         self._backoff = Backoff(FIRST_BACKOFF_S, LONGEST_BACKOFF_S)
         self._away: str | None = None
@@ -115,6 +116,7 @@ class Sync:
         heads = held if all_due else [head for head in held if head not in acks or head.session == session]
         answer = self._server.offer(self._offer(heads, session, unsent(held, acks)))
         answered = self._clock.read()
+        self._last = Heard(asked_ns=asked_ns, answered_ns=answered.boot_ns, time_ms=answer.time_ms)
         if all_due:
             self._all_offered_ns = asked_ns
         self._note_acks(answer, heads)
@@ -153,7 +155,7 @@ class Sync:
         door, at = self._door(), self._clock.read()
         problems = (*sorted(self._problems), *door.problems(at.boot_ns, self._began_ns))
         health = Health(app=self._app, unsent=lacking, readers=door.readers(), problems=problems)
-        now = KioskNow(session=session, boot=self._boot, at=at)
+        now = KioskNow(session=session, boot=self._boot, at=at, heard=self._last)
         return OfferRequest(now=now, heads=tuple(heads), health=health)
 
     def _note_acks(self, answer: OfferResponse, heads: list[Head]) -> None:

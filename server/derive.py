@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.exc import NoResultFound
 
 from attendance.clock import ClockReading, from_ms, local_day
@@ -16,11 +16,18 @@ from attendance.presence import movement_id
 from attendance.records import AttendanceRecord, JournalLine, Moved, SessionOpened, Undone, UnknownCard, read_line
 from server.notify.outbox import queue_moved, queue_undone
 from server.store.chunks import chunks
-from server.store.tables import anchor, child, entry, journal_session, movement, unknown_card
-from server.timeline import Anchor, BestTime, Neighbours, TimeSource, best_time, between
-
-UNKNOWN_CHILD = "unknown child"
-"""Reason of quarantine when a movement's child is not in the store, as after a restore from an older backup."""
+from server.store.tables import anchor, child, entry, journal_session, kiosk, movement, unknown_card
+from server.timeline import (
+    Anchor,
+    BestTime,
+    Neighbours,
+    TimeSource,
+    allows,
+    anchor_of_ntp,
+    best_time,
+    between,
+    drift_ms,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,59 +89,77 @@ class _Dating:
     neighbours: Neighbours | None
 
     def best(self, at: ClockReading) -> BestTime:
-        best = best_time(at, self.anchor)
-        if best.source is TimeSource.UNSETTLED and self.neighbours is not None:
+        if self.anchor is None and self.neighbours is not None:
             return between(at, self.neighbours)
-        return best
+        return best_time(at, self.anchor)
 
 
 def _dating(conn: Connection, records: Sequence[AttendanceRecord], source: Source, now_ms: int) -> _Dating:
     held = find_anchor(conn, source.kiosk, source.boot)
     if held is not None or not records:
         return _Dating(held, None)
-    return _Dating(None, find_neighbours(conn, records[0].session, source, now_ms))
+    neighbours = find_neighbours(conn, records[0].session, source, now_ms)
+    for own in (anchor_of_ntp(record.at) for record in records):
+        if own is not None and (neighbours is None or allows(neighbours, own)):
+            put_anchor(conn, source.kiosk, source.boot, own)
+            retime(conn, source.kiosk, source.boot, own)
+            return _Dating(own, None)
+    return _Dating(None, neighbours)
 
 
 def find_neighbours(conn: Connection, session: str, source: Source, now_ms: int) -> Neighbours | None:
-    """Return between which instants a boot without an anchor lies; None when nothing from before it is known."""
-    try:
-        body = _read(conn, session, 0).body
-    except (WireError, NoResultFound):
-        return None  # the header is in quarantine
-    if not isinstance(body, SessionOpened):
+    """Return between which instants a boot without an anchor lies; None when its header is in quarantine."""
+    header = _header(conn, session)
+    if header is None or not isinstance(header.body, SessionOpened):
         return None
-    named = select(journal_session.c.boot).where(journal_session.c.session.in_([head.session for head in body.heads]))
+    of_boot = select(journal_session.c.session).where(
+        journal_session.c.kiosk_id == source.kiosk, journal_session.c.boot == source.boot
+    )
+    headers = [header, *(_header(conn, each) for each in conn.execute(of_boot).scalars())]
+    first = min((each.at for each in headers if each is not None), key=lambda at: at.boot_ns)
+    named = select(journal_session.c.boot).where(
+        journal_session.c.session.in_([head.session for head in header.body.heads])
+    )
     earlier = set(conn.execute(named).scalars()) - {source.boot}
     anchors = conn.execute(select(anchor).where(anchor.c.kiosk_id == source.kiosk, anchor.c.boot != source.boot)).all()
-    known = select(func.max(movement.c.at_ms)).where(
+    known = select(func.max(movement.c.at_ms - movement.c.at_err_ms)).where(
         movement.c.kiosk_id == source.kiosk,
         movement.c.boot.in_(earlier),
-        movement.c.at_source != TimeSource.UNSETTLED,
+        movement.c.at_source.in_([TimeSource.ANCHOR, TimeSource.WALL]),
     )
-    ends = [row.server_ms for row in anchors if row.boot in earlier]
+    ends = [row.server_ms - row.err_ms for row in anchors if row.boot in earlier]
     last_ms = conn.execute(known).scalar()
-    after = max([*ends, *([] if last_ms is None else [int(last_ms)])], default=None)
-    starts = [Anchor(row.boot_ns, row.server_ms).boot_ms for row in anchors if row.boot not in earlier]
-    return None if after is None else Neighbours(after, min([now_ms, *(each for each in starts if each > after)]))
+    since_boot_ms = first.boot_ns // 1_000_000 - drift_ms(first.boot_ns)
+    after = [each + since_boot_ms for each in [*ends, *([] if last_ms is None else [int(last_ms)])]]
+    enrolled = conn.execute(select(kiosk.c.enrolled_at_ms).where(kiosk.c.id == source.kiosk)).scalar_one()
+    after_ms = max([enrolled, *after])
+    starts = [_anchor(row).boot_ms + row.err_ms + drift_ms(row.boot_ns) for row in anchors if row.boot not in earlier]
+    return Neighbours(first, after_ms, min([now_ms, *(each for each in starts if each > after_ms)]))
 
 
 def find_anchor(conn: Connection, kiosk_id: str, boot: str) -> Anchor | None:
     """Return the anchor of a boot if there is one."""
-    row = conn.execute(
-        select(anchor.c.boot_ns, anchor.c.server_ms).where(anchor.c.kiosk_id == kiosk_id, anchor.c.boot == boot)
-    ).one_or_none()
-    return None if row is None else Anchor(boot_ns=row.boot_ns, server_ms=row.server_ms)
+    row = conn.execute(select(anchor).where(anchor.c.kiosk_id == kiosk_id, anchor.c.boot == boot)).one_or_none()
+    return None if row is None else _anchor(row)
+
+
+def put_anchor(conn: Connection, kiosk_id: str, boot: str, new: Anchor) -> None:
+    """Keep an anchor as the one of its boot."""
+    values = {"boot_ns": new.boot_ns, "server_ms": new.server_ms, "err_ms": new.err_ms, "source": new.source}
+    this = (anchor.c.kiosk_id == kiosk_id) & (anchor.c.boot == boot)
+    if conn.execute(update(anchor).where(this).values(**values)).rowcount == 0:
+        conn.execute(insert(anchor).values(kiosk_id=kiosk_id, boot=boot, **values))
 
 
 def lend_anchor(conn: Connection, boot: str, *, of: str, to: str) -> None:
     """Give a kiosk that has no anchor for a boot the one of another: the same machine under the name it had before."""
     lent = find_anchor(conn, of, boot)
     if lent is not None and find_anchor(conn, to, boot) is None:
-        conn.execute(insert(anchor).values(kiosk_id=to, boot=boot, boot_ns=lent.boot_ns, server_ms=lent.server_ms))
+        put_anchor(conn, to, boot, lent)
 
 
 def retime(conn: Connection, kiosk_id: str, boot: str, found: Anchor) -> int:
-    """Recompute the times of a boot's movements from an anchor, except those set by staff; return how many changed."""
+    """Recompute the times of what was done in a boot, except those set by staff; return how many movements changed."""
     rows = conn.execute(
         select(movement.c.id, movement.c.at_ms, movement.c.at_source, movement.c.at_err_ms).where(
             movement.c.boot == boot, movement.c.kiosk_id == kiosk_id, movement.c.at_source != TimeSource.STAFF
@@ -148,7 +173,30 @@ def retime(conn: Connection, kiosk_id: str, boot: str, found: Anchor) -> int:
         if (best.at_ms, best.source, best.err_ms) != (row.at_ms, row.at_source, row.at_err_ms):
             conn.execute(update(movement).where(movement.c.id == row.id).values(**_time_columns(best)))
             changed += 1
+    _retime_unknown_cards(conn, kiosk_id, boot, found)
     return changed
+
+
+def _retime_unknown_cards(conn: Connection, kiosk_id: str, boot: str, found: Anchor) -> None:
+    of_boot = (journal_session.c.kiosk_id == kiosk_id) & (journal_session.c.boot == boot)
+    seen = select(entry.c.line, entry.c.hash).join(journal_session, journal_session.c.session == entry.c.session)
+    for row in conn.execute(seen.where(of_boot, entry.c.kind == "unknown_card")).all():
+        record = read_line(JournalLine(line=row.line, hash=row.hash))
+        at_ms = best_time(record.at, found).at_ms
+        this = unknown_card.c.id == movement_id(record.session, record.seq)
+        conn.execute(update(unknown_card).where(this).values(at_ms=at_ms, day=local_day(from_ms(at_ms))))
+
+
+def _anchor(row: Row[Any]) -> Anchor:
+    return Anchor(row.boot_ns, row.server_ms, row.err_ms, TimeSource(row.source))
+
+
+def _header(conn: Connection, session: str) -> AttendanceRecord | None:
+    """Return the first entry of a session; None when it is in quarantine."""
+    try:
+        return _read(conn, session, 0)
+    except (WireError, NoResultFound):
+        return None
 
 
 def _read(conn: Connection, session: str, seq: int) -> AttendanceRecord:

@@ -7,17 +7,17 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, or_, select, update
 
 from attendance.clock import from_ms, local_day
 from attendance.records import Head
 from attendance.wire import Health, KioskNow, OfferRequest, OfferResponse, Want
 from server.clock_check import clock_difference
-from server.derive import find_anchor, retime
+from server.derive import find_anchor, put_anchor, retime
 from server.roster_state import presence_version, roster_version
 from server.store.chunks import chunks
-from server.store.tables import anchor, entry, journal_session, kiosk
-from server.timeline import Anchor, Change, compare, is_possible
+from server.store.tables import entry, journal_session, kiosk
+from server.timeline import Change, anchor_of_offer, compare, is_possible
 
 log = logging.getLogger(__name__)
 
@@ -76,17 +76,11 @@ def _note(conn: Connection, sender: Row[Any], request: OfferRequest, now_ms: int
 def _set_anchor(conn: Connection, kiosk_id: str, now: KioskNow, now_ms: int) -> None:
     if not is_possible(now.at) or not 0 < len(now.boot) <= _BOOT_LENGTH:
         return
-    new = Anchor(boot_ns=now.at.boot_ns, server_ms=now_ms)
-    values = {"boot_ns": new.boot_ns, "server_ms": new.server_ms}
+    new = anchor_of_offer(now.at, now.heard, now_ms)
     held = find_anchor(conn, kiosk_id, now.boot)
-    if held is None:
-        conn.execute(insert(anchor).values(kiosk_id=kiosk_id, boot=now.boot, **values))
-        change = Change.CORRECTS
-    else:
-        change = compare(held, new)
-        if change is not Change.NONE:
-            this = (anchor.c.kiosk_id == kiosk_id) & (anchor.c.boot == now.boot)
-            conn.execute(update(anchor).where(this).values(**values))
+    change = Change.CORRECTS if held is None else compare(held, new)
+    if change is not Change.NONE:
+        put_anchor(conn, kiosk_id, now.boot, new)
     if change is Change.CORRECTS:
         changed = retime(conn, kiosk_id, now.boot, new)
         if changed:

@@ -209,12 +209,14 @@ journal_session = Table(
 )
 
 anchor = Table(
-    "anchor",  # boot_ns of a kiosk's boot against server time, one a boot: the one with the shortest way
+    "anchor",  # boot_ns of a kiosk's boot against server time, one a boot: the best there was
     metadata,
     _ref("kiosk_id", "kiosk"),
     Column("boot", String(36), nullable=False),
     Column("boot_ns", BigInteger, nullable=False),
     _ms("server_ms"),
+    Column("err_ms", BigInteger, nullable=False, server_default="90000"),
+    Column("source", String(10), nullable=False, server_default="anchor"),  # wall: the kiosk's own clock, kept by NTP
     UniqueConstraint("kiosk_id", "boot"),
 )
 

@@ -20,7 +20,7 @@ from attendance.wire import EnrolResponse, EntriesRequest, OfferResponse, Receip
 from tests.attendance.wire_examples import LINES, MESSAGES, RECORDS
 
 GOLDENS = Path(__file__).parents[1] / "goldens" / "wire"
-PARTS = {"Health", "KioskNow", "PresencePart", "Problem", "RosterPart", "Want"}
+PARTS = {"Heard", "Health", "KioskNow", "PresencePart", "Problem", "RosterPart", "Want"}
 HTML = b"<!doctype html><title>Welcome to Station Wi-Fi</title>"
 
 

@@ -28,6 +28,7 @@ from attendance.wire import (
     ErrorCode,
     ErrorResponse,
     Health,
+    Heard,
     KioskNow,
     OfferRequest,
     OfferResponse,
@@ -78,6 +79,11 @@ MESSAGES: dict[str, msgspec.Struct] = {
         now=KioskNow(session=SESSION, boot=BOOT, at=reading()),
         heads=(EARLIER, LAST),
         health=Health(app="0.1.0", unsent=3, readers={"qr": "up", "nfc": "unplugged"}, problems=("chain_differs",)),
+    ),
+    "offer_request_after_an_answer": OfferRequest(
+        now=KioskNow(SESSION, BOOT, reading(), Heard(84_950_000_000, 85_010_000_000, NOON_MS - 5_000)),
+        heads=(LAST,),
+        health=Health(app="0.1.0", unsent=0),
     ),
     "offer_response": OfferResponse(
         want=(Want(session=SESSION, from_seq=2),),

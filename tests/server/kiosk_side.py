@@ -50,11 +50,12 @@ class Session:
     name: str = field(default_factory=lambda: secrets.token_hex(16))
     boot: str = BOOT
     heads: tuple[Head, ...] = ()
+    opened_at: ClockReading | None = None
     lines: list[JournalLine] = field(default_factory=list)
     head: Head | None = None
 
     def __post_init__(self) -> None:
-        self.add(SessionOpened(boot=self.boot, app="1.0", key="k" * 32, heads=self.heads))
+        self.add(SessionOpened(boot=self.boot, app="1.0", key="k" * 32, heads=self.heads), self.opened_at)
 
     def add(self, body: Body, at: ClockReading | None = None) -> int:
         """Append an entry and return its seq."""

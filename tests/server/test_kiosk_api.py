@@ -292,11 +292,12 @@ def test_an_offer_anchors_the_boot_and_mends_times_found_before(
     client: FlaskClient, store: Store, clock: ManualClock, door: Row[Any], key: Ed25519PrivateKey
 ) -> None:
     child = make.child(store, at=door.site_id)
-    session = Session(door.id)
-    session.moved(child.id, at_s=10, wall_ms=0)
+    session = Session(door.id, opened_at=reading(wall_ms=0))
+    session.moved(child.id, at_s=10, wall_ms=10_000)
     good(send(client, ENTRIES_PATH, encode(session.request()), key=key), Receipt)
     [lost] = make.rows(store, movement)
-    assert (lost.at_ms, lost.at_source, lost.day.year) == (0, "unsettled", 1970)
+    assert (lost.at_ms, lost.at_source) == (door.enrolled_at_ms + 9_999, "unsettled")
+    assert lost.at_ms + lost.at_err_ms == clock.read().wall_ms, "it was not after it came"
     clock.advance(3_600)
     good(send(client, OFFER_PATH, encode(offer(session, at=reading(3_600))), key=key), OfferResponse)
     [mended] = make.rows(store, movement)

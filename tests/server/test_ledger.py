@@ -15,9 +15,10 @@ from server.ledger import accept
 from server.store.engine import Store
 from server.store.ids import new_id
 from server.store.tables import anchor, delivery, entry, guardian, journal_session, movement, unknown_card
+from server.timeline import Anchor
 from tests.server import factories as make
 from tests.server.factories import DAY, NOON_MS
-from tests.server.kiosk_side import S, Session
+from tests.server.kiosk_side import S, Session, reading
 
 
 @pytest.fixture
@@ -338,12 +339,16 @@ def test_any_messages_in_any_order_any_number_of_times_change_nothing(
     assert len(moves) == len(counted)
 
 
-def test_the_reading_of_a_clock_decides_between_ntp_and_unsettled(store: Store, door: Row[Any], child_id: str) -> None:
+def test_a_boot_without_an_anchor_is_dated_by_ntp_once_that_comes(store: Store, door: Row[Any], child_id: str) -> None:
     session = Session(door.id)
-    session.moved(child_id, at_s=1, state=ClockState.NTP, wall_err_ms=20)
-    session.moved(child_id, at_s=2)
+    session.moved(child_id, at_s=1, wall_ms=NOON_MS - 3_600_000)
     take(store, door, session.request())
-    assert [(row.at_source, row.at_err_ms) for row in make.rows(store, movement)] == [("wall", 20), ("unsettled", None)]
+    assert [row.at_source for row in make.rows(store, movement)] == ["unsettled"]
+    session.moved(child_id, at_s=2, state=ClockState.NTP, wall_err_ms=20)
+    session.moved(child_id, at_s=3)
+    take(store, door, session.request())
+    assert [row.at_ms for row in make.rows(store, movement)] == [NOON_MS + 1000, NOON_MS + 2000, NOON_MS + 3000]
+    assert {row.at_source for row in make.rows(store, movement)} == {"wall"}
 
 
 def test_a_boot_that_never_met_the_server_is_dated_between_the_boots_around_it(
@@ -352,16 +357,18 @@ def test_a_boot_that_never_met_the_server_is_dated_between_the_boots_around_it(
     """Yesterday with a network, then a power cut and a while of 1970 without one, then a boot that is anchored."""
     yesterday_ms = NOON_MS - 20 * 3_600_000
     before = Session(door.id, boot="b1")
-    make.link(store, anchor, kiosk_id=door.id, boot="b1", boot_ns=10 * S, server_ms=yesterday_ms)
+    make.link(store, anchor, kiosk_id=door.id, boot="b1", boot_ns=10 * S, server_ms=yesterday_ms, err_ms=1000)
     before.moved(child_id, boot_ns=20 * S)
     take(store, door, before.request())
     assert before.head is not None
-    lost = Session(door.id, boot="b2", heads=(before.head,))
+    woke = reading(wall_ms=0, boot_ns=0, state=ClockState.NONE)
+    lost = Session(door.id, boot="b2", heads=(before.head,), opened_at=woke)
     lost.moved(child_id, wall_ms=41_000, boot_ns=41 * S, state=ClockState.NONE)
     lost.moved(child_id, wall_ms=90_000, boot_ns=90 * S, state=ClockState.NONE)
-    make.link(store, anchor, kiosk_id=door.id, boot="b3", boot_ns=60 * S, server_ms=NOON_MS)
+    make.link(store, anchor, kiosk_id=door.id, boot="b3", boot_ns=60 * S, server_ms=NOON_MS, err_ms=1000)
     take(store, door, lost.request())
     rows = [row for row in make.rows(store, movement) if row.boot == "b2"]
-    assert [row.at_ms for row in rows] == [yesterday_ms + 10_000 + 41_000, yesterday_ms + 10_000 + 90_000]
+    last_known_ms = yesterday_ms + 10_000 - 1_001  # the bound of the anchor and of ten seconds' drift
+    assert [row.at_ms - last_known_ms for row in rows] == [41_000 - 3, 90_000 - 5]
     assert {row.at_source for row in rows} == {"unsettled"}
-    assert all(row.at_ms + row.at_err_ms == NOON_MS - 60_000 for row in rows), "it ended before the next boot began"
+    assert all(abs(row.at_ms + row.at_err_ms - (NOON_MS - 60_000)) <= 1_003 for row in rows), "it ended before the next"
