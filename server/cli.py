@@ -91,14 +91,15 @@ def run_(settings: ServerSettings, only: str | None) -> None:
 
 
 @main.command()
+@click.option("--full", is_flag=True, help="Read every entry and all that follows from it; takes minutes.")
 @pass_settings
-def doctor(settings: ServerSettings) -> None:
+def doctor(settings: ServerSettings, *, full: bool) -> None:
     """Say whether this server can work, and what to do if not. Exit status 1 when something is wrong."""
     from server.doctor import examine
 
     words = catalogues()[settings.languages[0]]
     wrong = 0
-    for finding in examine(settings, SystemClock().read().wall_ms):
+    for finding in examine(settings, SystemClock().read().wall_ms, full=full):
         wrong += finding.wrong
         found, *remedy = finding.sentences(words)
         click.echo(words.text("doctor.line.wrong" if finding.wrong else "doctor.line.good", found=found))

@@ -40,7 +40,7 @@ def make_backup(
 
     Blocks neither readers nor writers. Raises: BackupRefused, which says what to do.
     """
-    keepers = _recipients(recipients)
+    keepers = read_recipients(recipients)
     database = sqlite_file(store_url)
     name = datetime.fromtimestamp(now_ms / 1000, UTC).strftime(_NAME)
     try:
@@ -87,7 +87,8 @@ def check_database(path: Path) -> None:
         raise BackupRefused(f"the database is damaged ({verdict}); restore an older backup")
 
 
-def _recipients(texts: Sequence[str]) -> list[pyrage.x25519.Recipient]:
+def read_recipients(texts: Sequence[str]) -> list[pyrage.x25519.Recipient]:
+    """Return the public keys in the settings. Raises: BackupRefused when one is none."""
     if not texts:
         raise BackupRefused("set backup.recipients to who may open it; tadaima-server backup key makes a key")
     try:

@@ -20,6 +20,7 @@ from server.errors import StoreError
 
 BUSY_TIMEOUT_S = 5.0
 _WRITE_WAIT_S = 30.0
+_CONNECT_TIMEOUT_S = 10
 _BEGIN = "tadaima_begin"
 _MIGRATION_LOCK = 0x7461646169  # any number nobody else uses in this database
 _UNDEFINED_TABLE = "42P01"  # PostgreSQL's name for it; SQLite says it in words
@@ -36,11 +37,6 @@ class Store:
         self._writing = threading.Lock()
         self._watching = threading.Lock()
         self._watch: Connection | None = None
-
-    @property
-    def file(self) -> Path | None:
-        """The SQLite file, or None for another kind of database."""
-        return Path(self._engine.url.database) if self._sqlite and self._engine.url.database else None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -116,22 +112,26 @@ class Store:
             raise StoreError(f"{_location(self._engine.url)}: {_advice(str(error.orig))}") from error
 
 
-def open_store(url: str) -> Store:
-    """Return the store at a database URL; nothing is read yet. Raises: StoreError for a URL nobody understands."""
+def open_store(url: str, *, read_only: bool = False) -> Store:
+    """Return the store at a database URL; nothing is read yet. Raises: StoreError for a URL nobody understands.
+
+    `read_only` leaves an SQLite file as it is found, in whatever state; other databases take no notice.
+    """
     try:
-        engine = create_engine(make_url(url), connect_args=_connect_args(make_url(url)))
+        parsed = _for_reading(make_url(url)) if read_only else make_url(url)
+        engine = create_engine(parsed, connect_args=_connect_args(parsed))
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise StoreError(f"database_url is not usable: {error}") from error
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "connect", _leave_begin_to_us if read_only else _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return Store(engine)
 
 
 @contextmanager
-def using_store(url: str) -> Iterator[Store]:
+def using_store(url: str, *, read_only: bool = False) -> Iterator[Store]:
     """Give the store at a database URL, and close it after the block. Raises: StoreError."""
-    store = open_store(url)
+    store = open_store(url, read_only=read_only)
     try:
         yield store
     finally:
@@ -143,12 +143,28 @@ def sqlite_url(path: Path) -> str:
     return URL.create("sqlite", database=str(path)).render_as_string()
 
 
+def _for_reading(url: URL) -> URL:
+    if url.get_backend_name() != "sqlite" or not url.database:
+        return url
+    return url.set(database=Path(url.database).absolute().as_uri(), query={"mode": "ro", "uri": "true"})
+
+
 def _connect_args(url: URL) -> dict[str, Any]:
-    return {"timeout": BUSY_TIMEOUT_S} if url.get_backend_name() == "sqlite" else {}
+    match url.get_backend_name():
+        case "sqlite":
+            return {"timeout": BUSY_TIMEOUT_S}
+        case "postgresql":
+            return {"connect_timeout": _CONNECT_TIMEOUT_S}
+        case _:
+            return {}
+
+
+def _leave_begin_to_us(connection: sqlite3.Connection, _: object) -> None:
+    connection.isolation_level = None  # the driver shall not begin transactions of its own
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:
-    connection.isolation_level = None  # the driver shall not begin transactions of its own
+    _leave_begin_to_us(connection, _)
     # Turning WAL on is the one statement for which SQLite does not wait by itself.
     until = time.monotonic() + BUSY_TIMEOUT_S
     while True:

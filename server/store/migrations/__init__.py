@@ -1,5 +1,6 @@
 """The database's history, oldest first; forward only. `migrate` brings a store to the newest schema."""
 
+from enum import StrEnum, auto
 from importlib import resources
 
 from alembic import command
@@ -27,6 +28,24 @@ def migrate(store: Store, revision: str = "head") -> None:
         command.upgrade(config, revision)
 
 
+class Schema(StrEnum):
+    """The age of a store's schema, by what this software wants."""
+
+    OLDER = auto()
+    """Or none at all: `migrate` brings it up."""
+    CURRENT = auto()
+    NEWER = auto()
+
+
+def schema_of(store: Store) -> Schema:
+    """Return which schema a store has. Raises: StoreError."""
+    with store.read() as conn:
+        revision = _revision(conn)
+    if revision == _scripts().get_current_head():
+        return Schema.CURRENT
+    return Schema.OLDER if revision is None or revision in _known() else Schema.NEWER
+
+
 def require_current(store: Store) -> None:
     """Make sure that the store has exactly the schema of this software. Raises: StoreError."""
     with store.read() as conn:
@@ -36,13 +55,20 @@ def require_current(store: Store) -> None:
 
 def _refuse_newer(conn: Connection) -> str | None:
     """Return the store's revision, None for an empty one."""
-    revision = MigrationContext.configure(conn).get_current_revision()
-    known = {script.revision for script in _scripts().walk_revisions()}
-    if revision is not None and revision not in known:
+    revision = _revision(conn)
+    if revision is not None and revision not in _known():
         raise StoreError(
             f"the database has schema {revision}, which a newer version made; install that version, or restore a backup"
         )
     return revision
+
+
+def _revision(conn: Connection) -> str | None:
+    return MigrationContext.configure(conn).get_current_revision()
+
+
+def _known() -> set[str]:
+    return {script.revision for script in _scripts().walk_revisions()}
 
 
 def _scripts() -> ScriptDirectory:

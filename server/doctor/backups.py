@@ -1,0 +1,83 @@
+"""Whether a backup was made of late, where it lies, and whether it can be one as far as can be told without its key."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from attendance.clock import JST, from_ms
+from attendance.finding import Finding
+from server.backup.make import backups_in, on_one_disk, read_recipients
+from server.config import ServerSettings
+from server.doctor.database import sqlite_path
+from server.doctor.folder import write_refused
+from server.errors import BackupRefused
+
+BACKUP_OLD_MS = 2 * 86_400_000
+_AGE = b"age-encryption.org/v1\n-> "
+_HEADER_END = b"\n--- "
+_HEADER_MOST_BYTES = 1 << 16
+_NONCE_BYTES, _TAG_BYTES, _CHUNK_BYTES = 16, 16, (1 << 16) + 16
+"""The payload of an age file. Source: age-encryption.org/v1, "Payload"."""
+
+
+def check_backups(settings: ServerSettings, now_ms: int) -> Iterator[Finding]:
+    """Look at the settings, the folder and the last backup in it."""
+    if sqlite_path(settings) is None:
+        yield Finding("backup_other")
+        return
+    if not settings.backup.folder or not settings.backup.recipients:
+        yield Finding("backup_none", wrong=True)
+        return
+    try:
+        read_recipients(settings.backup.recipients)
+    except BackupRefused as error:
+        yield Finding("backup_key_wrong", wrong=True, values={"reason": error})
+    folder = Path(settings.backup.folder)
+    try:
+        yield from _folder(folder, Path(settings.data_dir), now_ms)
+    except OSError as error:
+        values = {"file": error.filename or folder, "reason": error.strerror or error}
+        yield Finding("backup_unreadable", wrong=True, values=values)
+
+
+def _folder(folder: Path, data_dir: Path, now_ms: int) -> Iterator[Finding]:
+    """Raises: OSError."""
+    if not folder.exists():
+        yield Finding("backup_missing", wrong=True, values={"folder": folder})
+        return
+    next(folder.iterdir(), None)  # where this is refused, backups_in finds none and says nothing
+    made = backups_in(folder)
+    refused = write_refused(folder)
+    if refused is not None:
+        reason = refused.strerror or refused
+        yield Finding("backup_unwritable", wrong=True, values={"folder": folder, "reason": reason})
+    elif made and shutil.disk_usage(folder).free < made[-1].stat().st_size:
+        yield Finding("backup_no_room", wrong=True, values={"folder": folder})
+    if made and on_one_disk(folder, data_dir):
+        yield Finding("backup_same_disk", wrong=True, values={"folder": folder})
+    if not made:
+        yield Finding("backup_missing", wrong=True, values={"folder": folder})
+        return
+    if not _can_be_whole(made):
+        yield Finding("backup_damaged", wrong=True, values={"file": made[-1]})
+    at_ms = round(made[-1].stat().st_mtime * 1000)
+    old = now_ms - at_ms > BACKUP_OLD_MS
+    made_at = f"{from_ms(at_ms).astimezone(JST):%Y-%m-%d %H:%M}"
+    yield Finding("backup_old" if old else "backup", old, {"made": made_at})
+
+
+def _can_be_whole(made: list[Path]) -> bool:
+    """Say whether the last backup has the shape of one, and is not half of the one before. Raises: OSError."""
+    last = made[-1]
+    size_bytes = last.stat().st_size
+    with last.open("rb") as file:
+        head = file.read(_HEADER_MOST_BYTES)
+        last_byte = file.seek(max(0, size_bytes - 1)) and file.read(1)  # a card that forgot its end says so here
+    end = head.find(b"\n", head.find(_HEADER_END) + 1) + 1
+    if not head.startswith(_AGE) or _HEADER_END not in head or not last_byte:
+        return False
+    payload_bytes = size_bytes - end - _NONCE_BYTES
+    in_last_chunk = payload_bytes % _CHUNK_BYTES
+    if payload_bytes <= _TAG_BYTES or 0 < in_last_chunk <= _TAG_BYTES:
+        return False
+    return len(made) == 1 or 2 * size_bytes > made[-2].stat().st_size

@@ -1,0 +1,88 @@
+"""The whole examination, one thing after the other; each goes on after the trouble of the one before.
+
+Changes nothing and may run beside the server: the database is opened to read, or asked for its write lock and left.
+"""
+
+from collections.abc import Callable, Iterator
+
+from sqlalchemy import Connection
+
+from attendance.discipline import kernel_discipline
+from attendance.finding import Finding
+from server.config import ServerSettings
+from server.doctor.backups import check_backups
+from server.doctor.chains import check_all_chains, check_recent_chains
+from server.doctor.clock import check_kiosks_word, check_machine_clock
+from server.doctor.database import check_database, check_schema, sqlite_path
+from server.doctor.derived import check_derived
+from server.doctor.entries import check_quarantine, check_times
+from server.doctor.folder import check_folder, check_secrets, wrong_user
+from server.doctor.kiosks import check_kiosks
+from server.doctor.mail import check_mail
+from server.doctor.notices import check_dispatcher, check_notices
+from server.doctor.replica import check_replica
+from server.doctor.web import check_live, check_web
+from server.errors import StoreError
+from server.store.engine import Store, using_store
+
+_RECORDS: tuple[Callable[[Connection, int], Iterator[Finding]], ...] = (
+    check_kiosks_word,
+    check_kiosks,
+    check_quarantine,
+    check_times,
+    check_recent_chains,
+    check_notices,
+)
+_ALL_RECORDS: tuple[Callable[[Store], Iterator[Finding]], ...] = (check_all_chains, check_derived)
+
+
+def examine(settings: ServerSettings, now_ms: int, *, full: bool = False) -> Iterator[Finding]:
+    """Yield the findings one by one, each as soon as it is known; changes nothing. `full` reads every entry.
+
+    Run as somebody else than the server, it would judge another's permissions, so that it looks no further then.
+    """
+    stranger = wrong_user(settings)
+    if stranger is not None:
+        yield stranger
+        return
+    yield from check_folder(settings)
+    yield from check_secrets(settings)
+    usable = yield from check_database(settings, full=full)
+    if usable:
+        yield from _records(settings, now_ms, full=full)
+    yield from check_dispatcher(sqlite_path(settings))
+    yield from check_backups(settings, now_ms)
+    yield from check_replica(sqlite_path(settings), now_ms)
+    yield from check_machine_clock(kernel_discipline())
+    yield from check_web(settings)
+    yield from check_live(settings)
+    yield check_mail(settings)
+
+
+def _records(settings: ServerSettings, now_ms: int, *, full: bool) -> Iterator[Finding]:
+    """Look at what the database holds; the same trouble with the database is told once."""
+    told: set[str] = set()
+    try:
+        with using_store(settings.store_url, read_only=True) as store:
+            current = yield from check_schema(store)
+            if not current:
+                return
+            looks: list[Callable[[], Iterator[Finding]]] = [
+                *(lambda check=check: _within(store, check, now_ms) for check in _RECORDS),
+                *(lambda check=check: check(store) for check in _ALL_RECORDS if full),
+            ]
+            for look in looks:
+                try:
+                    yield from look()
+                except StoreError as error:
+                    if str(error) not in told:
+                        yield Finding("database_unusable", wrong=True, values={"reason": error})
+                    told.add(str(error))
+    except StoreError as error:
+        code = "database_unusable" if sqlite_path(settings) else "database_unreached"
+        yield Finding(code, wrong=True, values={"reason": " ".join(str(error).split())})
+
+
+def _within(store: Store, check: Callable[[Connection, int], Iterator[Finding]], now_ms: int) -> Iterator[Finding]:
+    with store.read() as conn:
+        yield from check(conn, now_ms)
