@@ -44,7 +44,7 @@ def report() -> None:
     type=click.Choice([each.value for each in TableName]),
     default=TableName.FIGURES.value,
     show_default=True,
-    help="Which table a CSV file holds; xlsx and json hold both.",
+    help="Which table a CSV file holds; xlsx and json hold all.",
 )
 @click.option(
     "--encoding",
@@ -64,7 +64,7 @@ def daily(
     encoding: str,
     out: Path | None,
 ) -> None:
-    """Write who was here on a day, entries and exits, the most at once, extended stays, and what is still open."""
+    """Write who was here on a day, entries and exits, the most at once, extended stays, and what does not add up."""
     words = catalogues()[settings.languages[0]]
     if kind == "xlsx" and out is None and sys.stdout.isatty():
         raise click.UsageError(words.text("report.out_wanted"))

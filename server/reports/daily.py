@@ -1,22 +1,23 @@
 """The daily report of sites: read from the records of the day, with the children behind the figures (after step 11)."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, select
 
 from attendance.clock import JST, day_bounds, from_ms, local_day, to_ms
 from attendance.kana import kana_key
-from attendance.presence import Movement, fold
+from attendance.presence import fold
+from server.closing import Matter, MatterKind, closing_list
 from server.doors import SILENT_MS
 from server.enrolled import lasts_on
-from server.headcount import movements_of_day
+from server.headcount import Recorded, recorded_of_day, times_of
 from server.reports.figures import Figures, extended_children, figures
 from server.store.chunks import chunks
-from server.store.tables import child, enrolment, kiosk, movement, site, unit, unknown_card
-from server.timeline import TimeSource
+from server.store.tables import child, enrolment, kiosk, site, unit
+from server.timeline import BestTime, TimeSource
 
 FIRST_DAY = date(2000, 1, 1)
 
@@ -39,11 +40,21 @@ class ChildLine:
     kana: str = field(repr=False)
     school_class: str
     unit: str
-    first_entry_ms: int | None
-    last_exit_ms: int | None
+    first_entry: BestTime | None
+    last_exit: BestTime | None
     still_in: bool
     extended: bool
     unsettled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MatterLine:
+    """Something that does not add up, with the child that it is about; its name and number are empty for none."""
+
+    matter: Matter
+    number: str
+    name: str = field(repr=False)
+    kana: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +65,16 @@ class SiteReport:
     name: str
     figures: Figures
     unknown_cards: int
+    unreadable: int
+    """Entries in quarantine."""
     silent_kiosks: int
     """Kiosks not heard from since, whose records may be missing."""
     units: tuple[UnitFigures, ...]
     """By name; empty when no child who was here is in a unit."""
     children: tuple[ChildLine, ...]
     """By kana."""
+    closing: tuple[MatterLine, ...]
+    """By time; what counts as a contradiction, unsettled, unreadable or an unknown card above is a line here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,49 +99,47 @@ def daily_report(conn: Connection, site_ids: Iterable[str], day: date, now_ms: i
 
 
 def _site_report(conn: Connection, the_site: Row[Any], day: date, now_ms: int) -> SiteReport:
-    movements = movements_of_day(conn, the_site.id, day)
+    records = recorded_of_day(conn, the_site.id, day)
+    matters = closing_list(conn, the_site.id, day, now_ms)
     extended_from_ms = to_ms(datetime.combine(day, time.fromisoformat(the_site.extended_from), JST))
-    unsettled = _unsettled(conn, the_site.id, day)
     units = _units(conn, the_site.id, day)
+    children = {row.id: row for row in _children(conn, sorted({each.movement.child for each in records}))}
     return SiteReport(
         code=the_site.code,
         name=the_site.name,
-        figures=figures(movements, extended_from_ms=extended_from_ms, unsettled=unsettled),
-        unknown_cards=_unknown_cards(conn, the_site.id, day),
+        figures=figures(records, extended_from_ms=extended_from_ms),
+        unknown_cards=sum(each.kind is MatterKind.UNKNOWN_CARD for each in matters),
+        unreadable=sum(each.kind is MatterKind.UNREADABLE for each in matters),
         silent_kiosks=_silent_kiosks(conn, the_site.id, day, now_ms),
-        units=_unit_figures(movements, units, extended_from_ms, unsettled),
-        children=_lines(conn, movements, units, extended_from_ms, unsettled),
+        units=_unit_figures(records, units, extended_from_ms),
+        children=_lines(children, records, units, extended_from_ms),
+        closing=tuple(_matter_line(each, children.get(each.child)) for each in matters),
     )
 
 
 def _unit_figures(
-    movements: Sequence[Movement], units: Mapping[str, str], extended_from_ms: int, unsettled: Collection[str]
+    records: Sequence[Recorded], units: Mapping[str, str], extended_from_ms: int
 ) -> tuple[UnitFigures, ...]:
-    parts: dict[str, list[Movement]] = {}
-    for each in movements:
-        parts.setdefault(units.get(each.child, ""), []).append(each)
+    parts: dict[str, list[Recorded]] = {}
+    for each in records:
+        parts.setdefault(units.get(each.movement.child, ""), []).append(each)
     if not any(parts):
         return ()
     by_name = sorted(parts.items(), key=lambda part: (not part[0], part[0]))
-    return tuple(
-        UnitFigures(name, figures(part, extended_from_ms=extended_from_ms, unsettled=unsettled))
-        for name, part in by_name
-    )
+    return tuple(UnitFigures(name, figures(part, extended_from_ms=extended_from_ms)) for name, part in by_name)
 
 
 def _lines(
-    conn: Connection,
-    movements: Sequence[Movement],
-    units: Mapping[str, str],
-    extended_from_ms: int,
-    unsettled: Collection[str],
+    children: Mapping[str, Row[Any]], records: Sequence[Recorded], units: Mapping[str, str], extended_from_ms: int
 ) -> tuple[ChildLine, ...]:
-    folded = fold(movements)
+    movements = [each.movement for each in records]
     extended = extended_children(movements, extended_from_ms)
-    doubtful = {each.child for each in movements if each.id in unsettled}
+    doubtful = {each.movement.child for each in records if each.time.source is TimeSource.UNSETTLED}
+    times = times_of(records)
     lines = []
-    for row in _children(conn, sorted(folded)):
-        presence = folded[row.id]
+    for presence in fold(movements).values():
+        row = children[presence.child]
+        entry_ms, exit_ms = presence.first_entry_ms, presence.last_exit_ms
         lines.append(
             ChildLine(
                 number=row.number,
@@ -134,14 +147,20 @@ def _lines(
                 kana=row.kana,
                 school_class=row.school_class,
                 unit=units.get(row.id, ""),
-                first_entry_ms=presence.first_entry_ms,
-                last_exit_ms=presence.last_exit_ms,
+                first_entry=None if entry_ms is None else times[row.id, entry_ms],
+                last_exit=None if exit_ms is None else times[row.id, exit_ms],
                 still_in=presence.present,
                 extended=row.id in extended,
                 unsettled=row.id in doubtful,
             )
         )
     return tuple(sorted(lines, key=lambda line: (kana_key(line.kana), line.number)))
+
+
+def _matter_line(matter: Matter, about: Row[Any] | None) -> MatterLine:
+    if about is None:
+        return MatterLine(matter, number="", name="", kana="")
+    return MatterLine(matter, number=about.number, name=about.name, kana=about.kana)
 
 
 def _children(conn: Connection, ids: Sequence[str]) -> list[Row[Any]]:
@@ -157,18 +176,6 @@ def _units(conn: Connection, site_id: str, day: date) -> dict[str, str]:
         .order_by(enrolment.c.from_day)
     )
     return {row.child_id: row.name or "" for row in rows}
-
-
-def _unsettled(conn: Connection, site_id: str, day: date) -> frozenset[str]:
-    of_day = (movement.c.day == day) & (movement.c.site_id == site_id)
-    doubtful = select(movement.c.id).where(of_day, movement.c.at_source == TimeSource.UNSETTLED)
-    return frozenset(conn.execute(doubtful).scalars())
-
-
-def _unknown_cards(conn: Connection, site_id: str, day: date) -> int:
-    """Count how often a card that nobody holds was shown."""
-    of_day = (unknown_card.c.day == day) & (unknown_card.c.site_id == site_id)
-    return conn.execute(select(func.count()).select_from(unknown_card).where(of_day)).scalar_one()
 
 
 def _silent_kiosks(conn: Connection, site_id: str, day: date, now_ms: int) -> int:

@@ -1,10 +1,12 @@
 """The figures of a day: pure, folded from movements by the one fold of attendance.presence (after step 11)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from attendance.presence import Movement, fold, logical
 from attendance.records import Direction
+from server.headcount import Recorded
+from server.timeline import BestTime, TimeSource
 
 _MINUTE_MS = 60_000
 
@@ -21,29 +23,34 @@ class Figures:
     """How many of the entries and exits are second reads of one walk through the door."""
     peak: int
     """The most children in at once; one whose entry is missing is not among them."""
-    peak_at_ms: int | None
+    peak_at: BestTime | None
     """When the peak was first reached."""
     extended: int
     still_in: int
     """Children without an exit: in now, or, when the day is over, a record that is missing."""
     unsettled: int
     """Movements whose time nothing vouches for."""
+    contradictions: int
+    """Movements that cannot follow the one before them."""
 
 
-def figures(movements: Sequence[Movement], *, extended_from_ms: int, unsettled: Collection[str]) -> Figures:
-    """Return the figures of the movements of one local day at one site; `unsettled` holds ids of movements."""
+def figures(records: Sequence[Recorded], *, extended_from_ms: int) -> Figures:
+    """Return the figures of the movements of one local day at one site, in any order."""
+    movements = [each.movement for each in records]
     folded = fold(movements)
-    peak, peak_at_ms = _peak(movements)
+    peak, peak_by = _peak(movements)
+    times = {each.movement.id: each.time for each in records}
     return Figures(
         present_ever=len(folded),
         entries=sum(movement.direction is Direction.ENTRY for movement in movements),
         exits=sum(movement.direction is Direction.EXIT for movement in movements),
         double_reads=len(movements) - len(logical(movements)),
         peak=peak,
-        peak_at_ms=peak_at_ms,
+        peak_at=None if peak_by is None else times[peak_by.id],
         extended=len(extended_children(movements, extended_from_ms)),
         still_in=sum(presence.present for presence in folded.values()),
-        unsettled=sum(movement.id in unsettled for movement in movements),
+        unsettled=sum(each.time.source is TimeSource.UNSETTLED for each in records),
+        contradictions=sum(len(presence.flags) for presence in folded.values()),
     )
 
 
@@ -56,11 +63,11 @@ def extended_children(movements: Sequence[Movement], extended_from_ms: int) -> s
     return {movement.child for movement in movements if movement.at_ms >= extended_from_ms + _MINUTE_MS}
 
 
-def _peak(movements: Sequence[Movement]) -> tuple[int, int | None]:
-    """Return the most children in at once, and the first instant at which as many were."""
+def _peak(movements: Sequence[Movement]) -> tuple[int, Movement | None]:
+    """Return the most children in at once, and the walk by which as many first were."""
     present: set[str] = set()
     walks = logical(movements)
-    peak, peak_at_ms = 0, None
+    peak, by = 0, None
     for place, walk in enumerate(walks):
         if walk.direction is Direction.ENTRY:
             present.add(walk.child)
@@ -68,5 +75,5 @@ def _peak(movements: Sequence[Movement]) -> tuple[int, int | None]:
             present.discard(walk.child)
         at_once = walks[place + 1 : place + 2]
         if len(present) > peak and not (at_once and at_once[0].at_ms == walk.at_ms):
-            peak, peak_at_ms = len(present), walk.at_ms
-    return peak, peak_at_ms
+            peak, by = len(present), walk
+    return peak, by

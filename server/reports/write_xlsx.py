@@ -1,4 +1,4 @@
-"""The daily report as an Excel workbook without macros: a sheet of figures and a sheet of children."""
+"""The daily report as an Excel workbook without macros: a sheet for each table."""
 
 import io
 import re
@@ -21,7 +21,7 @@ _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # what XML 1.0
 
 
 def to_xlsx(report: DailyReport, words: Catalogue) -> bytes:
-    """Return both tables of the report as a workbook."""
+    """Return all tables of the report as a workbook."""
     book = Workbook()
     book.remove(book.worksheets[0])
     book.properties.creator = words.text("web.title")

@@ -6,10 +6,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row
 
-from attendance.clock import JST, from_ms
+from attendance.records import MadeBy
 from attendance.roster import Mark
+from server.closing import Matter, MatterKind, contradictions, is_over
 from server.doors import Door, doors
-from server.headcount import Attendee, Expected, headcount
+from server.headcount import Attendee, Expected, Person, headcount
+from server.timeline import BestTime
+from server.web.doubt import Doubt, doubt, hh_mm
 from server.web.trouble import Trouble, troubles
 
 NEW_MS = 60_000
@@ -24,12 +27,11 @@ class Here:
     name: str
     kana: str
     mark: Mark
-    since_ms: int
+    since: BestTime
     time: str
-    """HH:MM of `since_ms`."""
+    """HH:MM of `since`."""
+    doubt: Doubt | None
     new: bool
-    unsettled: bool
-    """The time is a guess of a kiosk whose clock nothing vouches for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,28 @@ class Missing:
     name: str
     kana: str
     mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A movement that cannot follow the one before it."""
+
+    key: str
+    kind: MatterKind
+    child: str
+    name: str
+    kana: str
+    mark: Mark
+    at: BestTime
+    time: str
+    """HH:MM of `at`."""
+    doubt: Doubt | None
+    before_ms: int | None
+    before: str
+    """HH:MM when the child came or left before, empty for not at all."""
+    kiosk: str
+    """By name; empty for none."""
+    by: MadeBy | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +100,10 @@ class Board:
     waiting: tuple[Missing, ...]
     """Still in time."""
     left: tuple[Here, ...]
+    conflicts: tuple[Conflict, ...]
+    """By time."""
+    closed_at: str
+    """HH:MM of the site's closing when it is over and children are in; else empty."""
     unknown: tuple[Stray, ...]
     kiosks: tuple[Kiosk, ...]
 
@@ -83,6 +111,7 @@ class Board:
 def read_board(conn: Connection, site: Row[Any], at_ms: int) -> Board:
     """Return what to show of a site, a row of its table, now."""
     now = headcount(conn, site.id, at_ms)
+    people = {each.person.child: each.person for each in (*now.present, *now.left)}
     return Board(
         at=hh_mm(at_ms),
         expected_by=site.expected_by,
@@ -90,14 +119,11 @@ def read_board(conn: Connection, site: Row[Any], at_ms: int) -> Board:
         late=_missing(each for each in now.expected if each.late),
         waiting=_missing(each for each in now.expected if not each.late),
         left=_here(now.left, at_ms),
+        conflicts=tuple(_conflict(each, people[each.child], at_ms) for each in contradictions(now.records)),
+        closed_at=site.closes_at if now.present and is_over(now.day, site.closes_at, at_ms) else "",
         unknown=tuple(Stray(hh_mm(card.at_ms), card.short) for card in now.unknown_cards),
         kiosks=tuple(_kiosk(door) for door in doors(conn, site.id, at_ms)),
     )
-
-
-def hh_mm(at_ms: int) -> str:
-    """Return an instant as the clock on the site's wall shows it."""
-    return from_ms(at_ms).astimezone(JST).strftime("%H:%M")
 
 
 def _here(attendees: Iterable[Attendee], at_ms: int) -> tuple[Here, ...]:
@@ -107,10 +133,10 @@ def _here(attendees: Iterable[Attendee], at_ms: int) -> tuple[Here, ...]:
             name=each.person.name,
             kana=each.person.kana,
             mark=each.person.mark,
-            since_ms=each.since_ms,
-            time=hh_mm(each.since_ms),
-            new=at_ms - each.since_ms < NEW_MS,
-            unsettled=not each.settled,
+            since=each.since,
+            time=hh_mm(each.since.at_ms),
+            doubt=doubt(each.since, at_ms),
+            new=at_ms - each.since.at_ms < NEW_MS,
         )
         for each in attendees
     )
@@ -120,6 +146,24 @@ def _missing(expected: Iterable[Expected]) -> tuple[Missing, ...]:
     return tuple(
         Missing(child=each.person.child, name=each.person.name, kana=each.person.kana, mark=each.person.mark)
         for each in expected
+    )
+
+
+def _conflict(each: Matter, person: Person, at_ms: int) -> Conflict:
+    return Conflict(
+        key=each.key,
+        kind=each.kind,
+        child=person.child,
+        name=person.name,
+        kana=person.kana,
+        mark=person.mark,
+        at=each.time,
+        time=hh_mm(each.time.at_ms),
+        doubt=doubt(each.time, at_ms),
+        before_ms=each.before_ms,
+        before="" if each.before_ms is None else hh_mm(each.before_ms),
+        kiosk=each.kiosk,
+        by=each.by,
     )
 
 

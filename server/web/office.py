@@ -12,7 +12,8 @@ from server.doors import own_clock_ahead_ms
 from server.services import services
 from server.sites import all_sites
 from server.suspended import suspended_addresses
-from server.web.board import hh_mm, read_board
+from server.web.board import read_board
+from server.web.doubt import hh_mm
 from server.web.pages import account, day_text, pages
 
 
@@ -24,6 +25,7 @@ class SiteToday:
     present: int
     late: int
     waiting: int
+    conflicts: int
     kiosks: int
     silent: int
     troubled: int
@@ -49,6 +51,7 @@ def start() -> ResponseReturnValue:
                     present=len(board.present),
                     late=len(board.late),
                     waiting=len(board.waiting),
+                    conflicts=len(board.conflicts),
                     kiosks=len(board.kiosks),
                     silent=sum(kiosk.silent for kiosk in board.kiosks),
                     troubled=sum(bool(kiosk.troubles) for kiosk in board.kiosks),

@@ -11,7 +11,8 @@ from sqlalchemy import Row
 from attendance.clock import from_ms, local_day
 from server.audit import record
 from server.services import services
-from server.web.board import Board, read_board
+from server.timeline import BestTime
+from server.web.board import Board, Conflict, read_board
 from server.web.pages import account, catalogue, day_text, live_origin, pages, site_or_404
 from server.web.session import has_viewed, remember_view
 
@@ -50,7 +51,7 @@ def now_json(code: str) -> ResponseReturnValue:
     at_ms = services().clock.read().wall_ms
     _audit_once(site, at_ms)
     board = _board(site, at_ms)
-    present = [{"id": row.child, "name": row.name, "since_ms": row.since_ms} for row in board.present]
+    present = [{"id": row.child, "name": row.name, **_time("since", row.since)} for row in board.present]
     return {
         "site": site.code,
         "as_of_ms": at_ms,
@@ -58,6 +59,7 @@ def now_json(code: str) -> ResponseReturnValue:
         "late": [row.child for row in board.late],
         "waiting": [row.child for row in board.waiting],
         "left": [row.child for row in board.left],
+        "conflicts": [_conflict(row) for row in board.conflicts],
         "silent": [kiosk.id for kiosk in board.kiosks if kiosk.silent],
     }
 
@@ -65,6 +67,16 @@ def now_json(code: str) -> ResponseReturnValue:
 def _board(site: Row[Any], at_ms: int) -> Board:
     with services().store.read() as conn:
         return read_board(conn, site, at_ms)
+
+
+def _conflict(row: Conflict) -> dict[str, Any]:
+    what = {"key": row.key, "kind": row.kind, "child": row.child, "name": row.name}
+    return what | _time("at", row.at) | {"before_ms": row.before_ms, "kiosk": row.kiosk, "by": row.by}
+
+
+def _time(name: str, time: BestTime) -> dict[str, Any]:
+    """Return a time with its bound, null for none, and what it rests on."""
+    return {f"{name}_ms": time.at_ms, f"{name}_err_ms": time.err_ms, f"{name}_source": time.source}
 
 
 def _tag(board: Board) -> str:

@@ -10,6 +10,7 @@ from sqlalchemy import Row, Table, insert, select
 
 from attendance.cards import CardToken
 from attendance.clock import from_ms, local_day, to_ms
+from attendance.presence import movement_id
 from attendance.signatures import key_id
 from server.store import tables
 from server.store.engine import Store
@@ -127,7 +128,7 @@ def movement(store: Store, *, site_id: str, child_id: str, **values: Any) -> Row
 def unknown_card(store: Store, *, site_id: str, **values: Any) -> Row[Any]:
     at_ms = values.get("at_ms", NOON_MS)
     defaults = {
-        "id": new_id(),
+        "id": movement_id(new_id(), 1),
         "site_id": site_id,
         "card_hash": hashlib.sha256(str(next(_number)).encode()).hexdigest(),
         "day": local_day(from_ms(at_ms)),

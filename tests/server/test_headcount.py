@@ -31,7 +31,7 @@ def names(people: Any) -> list[str]:
 
 
 def test_nobody_is_in_at_an_empty_site(store: Store, site: Row[Any]) -> None:
-    assert count(store, site) == Headcount(DAY, (), (), (), ())
+    assert count(store, site) == Headcount(DAY, (), (), (), (), ())
 
 
 def test_a_child_is_expected_then_in_then_gone(store: Store, site: Row[Any]) -> None:
@@ -40,7 +40,7 @@ def test_a_child_is_expected_then_in_then_gone(store: Store, site: Row[Any]) -> 
     make.movement(store, site_id=site.id, child_id=aoi.id, at_ms=NOON_MS)
     here = count(store, site)
     assert (names(here.present), names(here.expected), names(here.left)) == (["Aoi"], [], [])
-    assert here.present[0].since_ms == NOON_MS
+    assert here.present[0].since.at_ms == NOON_MS
     make.movement(store, site_id=site.id, child_id=aoi.id, direction="exit", at_ms=NOON_MS + HOUR_MS)
     gone = count(store, site)
     assert (names(gone.present), names(gone.expected), names(gone.left)) == ([], [], ["Aoi"])
@@ -69,7 +69,10 @@ def test_a_time_nothing_vouches_for_is_marked(store: Store, site: Row[Any]) -> N
     for name, source in (("A", "unsettled"), ("B", "anchor")):
         child = make.child(store, name=name, at=site.id)
         make.movement(store, site_id=site.id, child_id=child.id, at_source=source)
-    assert {each.person.name: each.settled for each in count(store, site).present} == {"A": False, "B": True}
+    assert {each.person.name: each.since.source for each in count(store, site).present} == {
+        "A": "unsettled",
+        "B": "anchor",
+    }
 
 
 @pytest.mark.parametrize(("minutes", "late"), [(209, False), (210, True)])

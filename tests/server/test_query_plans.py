@@ -75,6 +75,10 @@ def test_contacts_and_taps(store: Store, door: Row[Any]) -> None:
 
 
 def test_looks_and_reports(store: Store, door: Row[Any]) -> None:
+    session = Session(door.id)
+    session.unknown()
+    session.moved("nobody on the roster")
+    assert accept(store, door, session.request(), NOON_MS).quarantined
     with plans(store) as seen, store.read() as conn:
         headcount(conn, door.site_id, NOON_MS)
         figures_by_site(conn, DAY)

@@ -10,6 +10,7 @@ from attendance.clock import to_ms
 from server.reports.daily import ChildLine, DailyReport, SiteReport, daily_report, is_reportable
 from server.store.engine import Store
 from server.store.tables import unit
+from server.timeline import BestTime, TimeSource
 from tests.server import factories as make
 
 MINUTE_MS = 60_000
@@ -56,8 +57,8 @@ def test_a_child_who_was_here_has_a_line(store: Store, site: Row[Any]) -> None:
             kana="たかはし はな",
             school_class="1-1",
             unit="",
-            first_entry_ms=make.NOON_MS,
-            last_exit_ms=make.NOON_MS + 120 * MINUTE_MS,
+            first_entry=BestTime(make.NOON_MS, TimeSource.ANCHOR, None),
+            last_exit=BestTime(make.NOON_MS + 120 * MINUTE_MS, TimeSource.ANCHOR, None),
             still_in=False,
             extended=False,
             unsettled=False,

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attendance.presence import Movement, fold, logical, present_at
-from attendance.records import Direction
+from attendance.records import Direction, MadeBy
+from server.headcount import Recorded
 from server.reports.figures import Figures, extended_children, figures
+from server.timeline import BestTime, TimeSource
 
 NINE_MS = 1_776_211_200_000
 MINUTE_MS = 60_000
@@ -36,7 +38,20 @@ def moves(*walks: tuple[str, Direction, float]) -> list[Movement]:
 
 
 def counted(movements: list[Movement], unsettled: tuple[str, ...] = ()) -> Figures:
-    return figures(movements, extended_from_ms=SIX_PM_MS, unsettled=unsettled)
+    records = [
+        Recorded(
+            movement=each,
+            time=BestTime(each.at_ms, TimeSource.UNSETTLED if each.id in unsettled else TimeSource.ANCHOR, 1000),
+            by=MadeBy.CARD,
+            kiosk="",
+        )
+        for each in movements
+    ]
+    return figures(records, extended_from_ms=SIX_PM_MS)
+
+
+def peak_at_ms(day: Figures) -> int | None:
+    return None if day.peak_at is None else day.peak_at.at_ms
 
 
 def test_a_day_without_anybody_is_all_zeros() -> None:
@@ -46,17 +61,18 @@ def test_a_day_without_anybody_is_all_zeros() -> None:
         exits=0,
         double_reads=0,
         peak=0,
-        peak_at_ms=None,
+        peak_at=None,
         extended=0,
         still_in=0,
         unsettled=0,
+        contradictions=0,
     )
 
 
 def test_a_day_is_counted() -> None:
     day = counted(moves(("a", IN, 0), ("b", IN, 5), ("a", OUT, 10), ("c", IN, 12), ("a", IN, 20), ("b", OUT, 600)))
     assert (day.present_ever, day.entries, day.exits, day.double_reads, day.still_in) == (3, 4, 2, 0, 2)
-    assert (day.peak, day.peak_at_ms) == (3, NINE_MS + 20 * MINUTE_MS)
+    assert (day.peak, peak_at_ms(day)) == (3, NINE_MS + 20 * MINUTE_MS)
     assert day.extended == 1
 
 
@@ -72,7 +88,7 @@ def test_a_child_of_whom_only_an_exit_is_known_was_here() -> None:
 
 def test_of_two_at_the_same_instant_both_are_in_at_the_peak() -> None:
     day = counted(moves(("a", IN, 0), ("b", IN, 0), ("a", OUT, 10)))
-    assert (day.peak, day.peak_at_ms) == (2, NINE_MS)
+    assert (day.peak, peak_at_ms(day)) == (2, NINE_MS)
 
 
 def test_one_who_comes_as_another_leaves_is_no_peak_of_two() -> None:
@@ -90,7 +106,11 @@ def test_a_child_without_an_exit_is_still_in_and_not_extended() -> None:
 
 
 def test_times_that_nothing_vouches_for_are_counted() -> None:
-    assert counted(moves(("a", IN, 0), ("a", OUT, 60)), unsettled=("m1", "of another day")).unsettled == 1
+    assert counted(moves(("a", IN, 0), ("a", OUT, 60)), unsettled=("m1",)).unsettled == 1
+
+
+def test_a_second_entry_and_an_exit_without_one_do_not_fit() -> None:
+    assert counted(moves(("a", IN, 0), ("a", IN, 10), ("a", OUT, 20), ("b", OUT, 30))).contradictions == 2
 
 
 @given(_moves)
@@ -101,6 +121,7 @@ def test_figures_are_those_of_the_fold(movements: list[Movement]) -> None:
     assert day.entries + day.exits == len(movements)
     assert day.entries + day.exits - day.double_reads == len(logical(movements))
     assert day.entries + day.exits - day.double_reads == sum(each.entries + each.exits for each in folded.values())
+    assert day.contradictions == sum(len(each.flags) for each in folded.values())
     assert day.still_in == sum(each.present for each in folded.values()) <= day.present_ever
 
 
@@ -110,7 +131,7 @@ def test_the_peak_is_the_most_that_the_fold_finds_in_at_any_instant(movements: l
     at_once = {each.at_ms: len(present_at(movements, each.at_ms)) for each in movements}
     assert day.peak == max(at_once.values(), default=0) <= day.present_ever
     if day.peak:
-        assert day.peak_at_ms == min(at for at, present in at_once.items() if present == day.peak)
+        assert peak_at_ms(day) == min(at for at, present in at_once.items() if present == day.peak)
 
 
 @given(_moves, st.randoms())

@@ -13,13 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attendance.catalogue import Language
+from attendance.records import MadeBy
 from server.catalogues import catalogues
-from server.reports.daily import ChildLine, DailyReport, SiteReport, UnitFigures
+from server.closing import Matter, MatterKind
+from server.reports.daily import ChildLine, DailyReport, MatterLine, SiteReport, UnitFigures
 from server.reports.figures import Figures
 from server.reports.tables import Table, TableName, to_table
 from server.reports.write_csv import GETA, Encoding, Unwritable, harmless, to_csv, write_table
 from server.reports.write_json import to_json
 from server.reports.write_xlsx import to_xlsx
+from server.timeline import BestTime, TimeSource
 from tests.server import factories as make
 
 WORDS = catalogues()[Language.EN]
@@ -30,10 +33,11 @@ FIGURES = Figures(
     exits=3,
     double_reads=1,
     peak=2,
-    peak_at_ms=make.NOON_MS + 4 * MINUTE_MS + 59_000,
+    peak_at=BestTime(make.NOON_MS + 4 * MINUTE_MS + 59_000, TimeSource.WALL, 20),
     extended=1,
     still_in=1,
     unsettled=0,
+    contradictions=1,
 )
 LINE = ChildLine(
     number="R8-1",
@@ -41,20 +45,31 @@ LINE = ChildLine(
     kana="たかはし はな",
     school_class="1-1",
     unit="ひまわり",
-    first_entry_ms=make.NOON_MS,
-    last_exit_ms=None,
+    first_entry=BestTime(make.NOON_MS, TimeSource.ANCHOR, 1500),
+    last_exit=None,
     still_in=True,
     extended=False,
     unsettled=False,
+)
+MATTER = Matter(
+    kind=MatterKind.ENTRY_AGAIN,
+    record="5e55:7",
+    time=BestTime(make.NOON_MS + 30 * MINUTE_MS, TimeSource.UNSETTLED, None),
+    child="child",
+    before_ms=make.NOON_MS,
+    kiosk="裏口",
+    by=MadeBy.STAFF,
 )
 SITE = SiteReport(
     code="HARU",
     name="はるのクラブ",
     figures=FIGURES,
     unknown_cards=2,
+    unreadable=0,
     silent_kiosks=1,
     units=(UnitFigures("ひまわり", FIGURES), UnitFigures("", FIGURES)),
     children=(LINE,),
+    closing=(MatterLine(MATTER, number="R8-1", name="髙橋 花", kana="たかはし はな"),),
 )
 REPORT = DailyReport(day=make.DAY, made_at_ms=make.NOON_MS, sites=(SITE,))
 
@@ -103,6 +118,9 @@ def test_csv_has_a_row_for_the_site_and_one_for_each_unit() -> None:
         "Time not settled": "0",
         "Unknown cards": "2",
         "Silent kiosks": "1",
+        "Records that do not fit": "1",
+        "Unreadable records": "0",
+        "Peak at, error (s)": "1",
     }
     assert (rows[1]["Unknown cards"], rows[1]["Silent kiosks"]) == ("", "")
 
@@ -123,8 +141,41 @@ def test_csv_of_children_has_a_row_for_each_child() -> None:
             "Extended stay": "",
             "No exit": "yes",
             "Time not settled": "",
+            "First entry, error (s)": "2",
+            "Last exit, error (s)": "",
         }
     ]
+
+
+def test_csv_of_what_to_check_has_a_row_for_each_matter() -> None:
+    written = to_csv(REPORT, WORDS, table=TableName.CLOSING)
+    assert read_csv(written.content, "utf-8-sig") == [
+        {
+            "Day": "2026-04-15",
+            "Site code": "HARU",
+            "Site": "はるのクラブ",
+            "What": "Came again without having left",
+            "Number": "R8-1",
+            "Name": "髙橋 花",
+            "Kana": "たかはし はな",
+            "Time": "12:30",
+            "Error (s)": "not known",
+            "Time before": "12:00",
+            "Kiosk": "裏口",
+            "Made by": "by staff",
+            "Card": "",
+            "Record": "5e55:7",
+        }
+    ]
+
+
+@pytest.mark.parametrize("kind", list(MatterKind))
+@pytest.mark.parametrize("language", list(Language))
+def test_every_matter_is_told_in_words(kind: MatterKind, language: Language) -> None:
+    line = MatterLine(replace(MATTER, kind=kind), number="", name="", kana="")
+    report = replace(REPORT, sites=(replace(SITE, closing=(line,)),))
+    (row,) = to_table(report, TableName.CLOSING, catalogues()[language]).rows
+    assert row[3] == catalogues()[language].text(f"report.matter.{kind}")
 
 
 @pytest.mark.parametrize("language", list(Language))
@@ -166,9 +217,9 @@ def test_other_names_stay_as_they_are() -> None:
     assert harmless("") == ""
 
 
-def test_a_workbook_has_both_tables() -> None:
+def test_a_workbook_has_all_tables() -> None:
     sheets = open_xlsx(to_xlsx(REPORT, WORDS))
-    assert list(sheets) == ["Day", "Children"]
+    assert list(sheets) == ["Day", "Children", "To check"]
     titles, whole, *_ = sheets["Day"]
     assert dict(zip(titles, whole, strict=True)) | {"Day": None} == {
         "Day": None,
@@ -186,6 +237,9 @@ def test_a_workbook_has_both_tables() -> None:
         "Time not settled": 0,
         "Unknown cards": 2,
         "Silent kiosks": 1,
+        "Records that do not fit": 1,
+        "Unreadable records": 0,
+        "Peak at, error (s)": 1,
     }
     assert whole[0] == datetime(2026, 4, 15)  # noqa: DTZ001 - a workbook's days have no zone
 
@@ -234,6 +288,7 @@ def test_json_is_for_programs_with_local_time_in_full() -> None:
         "unknown_cards": 2,
     }
     assert site["peak_at"] == "2026-04-15T12:04:59+09:00"
+    assert (site["peak_at_err_ms"], site["peak_at_source"]) == (20, "wall")
     assert [part["unit"] for part in site["units"]] == ["ひまわり", ""]
     assert site["children"][0] == {
         "number": "R8-1",
@@ -242,15 +297,38 @@ def test_json_is_for_programs_with_local_time_in_full() -> None:
         "school_class": "1-1",
         "unit": "ひまわり",
         "first_entry": "2026-04-15T12:00:00+09:00",
+        "first_entry_err_ms": 1500,
+        "first_entry_source": "anchor",
         "last_exit": None,
+        "last_exit_err_ms": None,
+        "last_exit_source": None,
         "still_in": True,
         "extended": False,
         "unsettled": False,
     }
+    assert site["closing"] == [
+        {
+            "key": "entry_again:5e55:7",
+            "kind": "entry_again",
+            "record": "5e55:7",
+            "number": "R8-1",
+            "name": "髙橋 花",
+            "kana": "たかはし はな",
+            "at": "2026-04-15T12:30:00+09:00",
+            "at_err_ms": None,
+            "at_source": "unsettled",
+            "before": "2026-04-15T12:00:00+09:00",
+            "kiosk": "裏口",
+            "by": "staff",
+            "card": "",
+        }
+    ]
 
 
 def test_no_table_shows_its_rows_by_itself() -> None:
-    assert "髙橋" not in repr(to_table(REPORT, TableName.CHILDREN, WORDS))
+    for name in TableName:
+        assert "髙橋" not in repr(to_table(REPORT, name, WORDS))
+    assert "髙橋" not in repr(REPORT)
 
 
 def test_a_report_of_no_site_is_an_empty_file() -> None:

@@ -220,7 +220,15 @@ def test_programs_read_who_is_in_and_when_it_was_so(client: FlaskClient, store: 
     child = enters(store, site, name="Hana")
     now = told(client)
     assert now["as_of_ms"] == web.AFTERNOON_MS
-    assert now["present"] == [{"id": child.id, "name": "Hana", "since_ms": HALF_AN_HOUR_AGO_MS}]
+    assert now["present"] == [
+        {
+            "id": child.id,
+            "name": "Hana",
+            "since_ms": HALF_AN_HOUR_AGO_MS,
+            "since_err_ms": None,
+            "since_source": "anchor",
+        }
+    ]
 
 
 def test_looking_is_audited_once_a_session_and_day_and_not_at_each_look(

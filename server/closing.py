@@ -1,0 +1,211 @@
+"""The closing list of a site's day: what does not add up, for people to look at, each thing once (after step 11).
+
+Folded from the records whenever it is asked for and never kept, so nothing that comes again, late or in another order
+can put a thing on it twice. It holds no names; who shows it adds them.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, select
+
+from attendance.clock import JST, ClockReading, day_bounds, from_ms, local_day, to_ms
+from attendance.presence import Flag, Movement, fold, logical, movement_id
+from attendance.records import MadeBy
+from server.derive import find_anchor
+from server.headcount import Recorded, UnknownCardSeen, recorded_of_day, unknown_cards_of_day
+from server.store.chunks import chunks
+from server.store.tables import entry, journal_session, kiosk, site
+from server.timeline import BestTime, TimeSource, best_time, is_possible
+
+
+class MatterKind(StrEnum):
+    """What does not add up."""
+
+    ENTRY_AGAIN = "entry_again"
+    """An entry of a child who is in."""
+    EXIT_AGAIN = "exit_again"
+    """An exit of a child who has left."""
+    EXIT_WITHOUT_ENTRY = "exit_without_entry"
+    """An exit of a child who has not come that day."""
+    STILL_IN = "still_in"
+    """No exit, and the site is closed."""
+    UNSETTLED = "unsettled"
+    """A movement at a time that nothing vouches for; it may be one of the above as well."""
+    UNREADABLE = "unreadable"
+    """An entry that is kept as it came, in quarantine."""
+    UNKNOWN_CARD = "unknown_card"
+
+
+CONTRADICTIONS = frozenset({MatterKind.ENTRY_AGAIN, MatterKind.EXIT_AGAIN, MatterKind.EXIT_WITHOUT_ENTRY})
+"""Movements that cannot follow the one before them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matter:
+    """One thing that does not add up."""
+
+    kind: MatterKind
+    record: str
+    """Id of the movement or entry that it is about."""
+    time: BestTime
+    """Of an entry in quarantine whose own time is not settled: when it was received."""
+    child: str = ""
+    before_ms: int | None = None
+    """When the child came or left before; of contradictions."""
+    kiosk: str = ""
+    """By name; empty for none."""
+    by: MadeBy | None = None
+    card: str = ""
+    """First digits of a card's hash."""
+
+    @property
+    def key(self) -> str:
+        """What this is known by on its day: the same however often and in whichever order things were told."""
+        return f"{self.kind}:{self.child if self.kind is MatterKind.STILL_IN else self.record}"
+
+
+def closing_list(conn: Connection, site_id: str, day: date, now_ms: int) -> tuple[Matter, ...]:
+    """Return what does not add up on a local day at a site by all that is known now, by time."""
+    records = recorded_of_day(conn, site_id, day)
+    closes_at = conn.execute(select(site.c.closes_at).where(site.c.id == site_id)).scalar_one()
+    of_movements = matters_of(records, is_over=is_over(day, closes_at, now_ms))
+    others = [*_unreadable(conn, site_id, day), *_unknown_cards(conn, site_id, day)]
+    return tuple(sorted([*of_movements, *others], key=_order))
+
+
+def is_over(day: date, closes_at: str, now_ms: int) -> bool:
+    """Say whether a site has closed for that day; `closes_at` is HH:MM."""
+    return now_ms >= to_ms(datetime.combine(day, time.fromisoformat(closes_at), JST))
+
+
+def matters_of(records: Iterable[Recorded], *, is_over: bool) -> tuple[Matter, ...]:
+    """Return what does not add up about the movements of one local day at one site, in any order; pure."""
+    once = {each.movement.id: each for each in records}
+    movements = [each.movement for each in once.values()]
+    found = [
+        *contradictions(once.values()),
+        *(_of(each, MatterKind.UNSETTLED) for each in once.values() if each.time.source is TimeSource.UNSETTLED),
+    ]
+    if is_over:
+        last = {walk.child: walk for walk in logical(movements)}
+        still_in = [last[child].id for child, presence in fold(movements).items() if presence.present]
+        found += [_of(once[walk], MatterKind.STILL_IN) for walk in still_in]
+    return tuple(sorted(found, key=_order))
+
+
+def contradictions(records: Iterable[Recorded]) -> tuple[Matter, ...]:
+    """Return the movements of one local day at one site that contradict the state before them, by time; pure."""
+    once = {each.movement.id: each for each in records}
+    movements = [each.movement for each in once.values()]
+    before = dict(_befores(movements))
+    flags = [flag for presence in fold(movements).values() for flag in presence.flags]
+    return tuple(sorted((_contradiction(once[about], flag, before[about]) for flag, about in flags), key=_order))
+
+
+def _befores(movements: Iterable[Movement]) -> Iterator[tuple[str, Movement | None]]:
+    """Yield each walk through the door with the child's one before it."""
+    last: dict[str, Movement] = {}
+    for walk in logical(movements):
+        yield walk.id, last.get(walk.child)
+        last[walk.child] = walk
+
+
+def _contradiction(record: Recorded, flag: Flag, before: Movement | None) -> Matter:
+    if flag is Flag.ENTRY_WHILE_PRESENT:
+        kind = MatterKind.ENTRY_AGAIN
+    else:
+        kind = MatterKind.EXIT_WITHOUT_ENTRY if before is None else MatterKind.EXIT_AGAIN
+    return _of(record, kind, None if before is None else before.at_ms)
+
+
+def _of(record: Recorded, kind: MatterKind, before_ms: int | None = None) -> Matter:
+    return Matter(
+        kind=kind,
+        record=record.movement.id,
+        time=record.time,
+        child=record.movement.child,
+        before_ms=before_ms,
+        kiosk=record.kiosk,
+        by=record.by,
+    )
+
+
+def _order(matter: Matter) -> tuple[int, str]:
+    return matter.time.at_ms, matter.key
+
+
+def _unknown_cards(conn: Connection, site_id: str, day: date) -> list[Matter]:
+    return [_unknown_card(conn, each) for each in unknown_cards_of_day(conn, site_id, day)]
+
+
+def _unknown_card(conn: Connection, seen: UnknownCardSeen) -> Matter:
+    """Return a card that was seen, with what its time is worth when that is still what its entry says."""
+    session, _, seq = seen.id.rpartition(":")
+    row = conn.execute(_ENTRIES.where(entry.c.session == session, entry.c.seq == int(seq))).one_or_none()
+    settled = None if row is None else _settled(conn, row)
+    return Matter(
+        kind=MatterKind.UNKNOWN_CARD,
+        record=seen.id,
+        time=settled if settled and settled.at_ms == seen.at_ms else _guessed(seen.at_ms),
+        kiosk="" if row is None else row.name,
+        card=seen.short,
+    )
+
+
+def _unreadable(conn: Connection, site_id: str, day: date) -> list[Matter]:
+    """Return the entries in quarantine that were written on a day, or received when nobody knows that."""
+    # No session that ended before the day has an entry of it; so nothing is read but what came since.
+    since = select(journal_session.c.session).join(kiosk, kiosk.c.id == journal_session.c.kiosk_id)
+    sessions = since.where(kiosk.c.site_id == site_id, journal_session.c.grown_at_ms >= to_ms(day_bounds(day)[0]))
+    rows: list[Row[Any]] = []
+    for some in chunks(conn.execute(sessions).scalars().all()):
+        kept = _ENTRIES.where(entry.c.session.in_(some), entry.c.quarantined.is_not(None))
+        rows += conn.execute(kept).all()
+    found = [
+        Matter(
+            kind=MatterKind.UNREADABLE,
+            record=movement_id(row.session, row.seq),
+            time=_settled(conn, row) or _guessed(row.received_at_ms),
+            kiosk=row.name,
+        )
+        for row in rows
+    ]
+    return [each for each in found if local_day(from_ms(each.time.at_ms)) == day]
+
+
+_ENTRIES = (
+    select(entry, kiosk.c.name, journal_session.c.boot)
+    .join(journal_session, journal_session.c.session == entry.c.session)
+    .join(kiosk, kiosk.c.id == journal_session.c.kiosk_id)
+)
+
+
+def _settled(conn: Connection, row: Row[Any]) -> BestTime | None:
+    """Return the best time of an entry, as far as its line can be read; None when nothing vouches for it."""
+    try:
+        at = _clocks.decode(row.line).at
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        return None
+    anchor = find_anchor(conn, row.kiosk_id, row.boot)
+    if anchor is None or not is_possible(at):
+        return None
+    best = best_time(at, anchor)
+    return None if best.source is TimeSource.UNSETTLED else best
+
+
+def _guessed(at_ms: int) -> BestTime:
+    return BestTime(at_ms, TimeSource.UNSETTLED, None)
+
+
+class _Clocks(msgspec.Struct):
+    """The one field of a line that says when it was written."""
+
+    at: ClockReading
+
+
+_clocks = msgspec.json.Decoder(_Clocks)
