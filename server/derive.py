@@ -3,7 +3,7 @@
 Derived rows can be made again from the entries at any time, so times are recomputed when a better anchor comes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,11 +49,11 @@ def known_children(conn: Connection, records: Iterable[AttendanceRecord]) -> fro
 
 
 def derive(
-    conn: Connection, records: Sequence[AttendanceRecord], source: Source, now_ms: int, *, told: int = -1
+    conn: Connection, records: Sequence[AttendanceRecord], source: Source, now_ms: int, *, told: Container[int] = ()
 ) -> None:
     """Write the rows that follow from new records of one session, in their order, and queue notices.
 
-    Of what happened up to entry `told` no notice is queued: it was acknowledged before this database was restored.
+    Of the entries `told` no notice is queued: they were acknowledged before this database was restored.
     """
     dating = _dating(conn, records, source, now_ms)
     moved = [
@@ -69,7 +69,7 @@ def derive(
     if moved:
         conn.execute(insert(movement), moved)
         for earlier in (True, False):
-            these = [each for each in records if isinstance(each.body, Moved) and (each.seq <= told) is earlier]
+            these = [each for each in records if isinstance(each.body, Moved) and (each.seq in told) is earlier]
             queue_moved(conn, [movement_id(each.session, each.seq) for each in these], now_ms, earlier=earlier)
     if unknown:
         conn.execute(insert(unknown_card), unknown)
@@ -78,7 +78,7 @@ def derive(
             at_ms = dating.best(record.at).at_ms
             if _take_back(conn, record, record.body, at_ms):
                 target = movement_id(record.session, record.body.seq)
-                queue_undone(conn, target, now_ms, earlier=record.seq <= told)
+                queue_undone(conn, target, now_ms, earlier=record.seq in told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def _dating(conn: Connection, records: Sequence[AttendanceRecord], source: Sourc
 
 
 def find_neighbours(conn: Connection, session: str, source: Source, now_ms: int) -> Neighbours | None:
-    """Return between which instants a boot without an anchor lies; None when its header is in quarantine."""
+    """Return between which instants a boot without an anchor lies; None when that is not known."""
     header = _header(conn, session)
     if header is None or not isinstance(header.body, SessionOpened):
         return None
@@ -131,8 +131,11 @@ def find_neighbours(conn: Connection, session: str, source: Source, now_ms: int)
     last_ms = conn.execute(known).scalar()
     since_boot_ms = first.boot_ns // 1_000_000 - drift_ms(first.boot_ns)
     after = [each + since_boot_ms for each in [*ends, *([] if last_ms is None else [int(last_ms)])]]
-    enrolled = conn.execute(select(kiosk.c.enrolled_at_ms).where(kiosk.c.id == source.kiosk)).scalar_one()
-    after_ms = max([enrolled, *after])
+    if header.kiosk == source.kiosk:  # what it wrote under a name from before is older than its enrolment
+        after.append(conn.execute(select(kiosk.c.enrolled_at_ms).where(kiosk.c.id == source.kiosk)).scalar_one())
+    if not after:
+        return None
+    after_ms = max(after)
     starts = [_anchor(row).boot_ms + row.err_ms + drift_ms(row.boot_ns) for row in anchors if row.boot not in earlier]
     return Neighbours(first, after_ms, min([now_ms, *(each for each in starts if each > after_ms)]))
 

@@ -10,6 +10,7 @@ from attendance.records import (
     FIRST_PREV,
     AttendanceRecord,
     JournalLine,
+    Moved,
     SessionOpened,
     UnknownCard,
     line_hash,
@@ -18,6 +19,7 @@ from attendance.records import (
 from server.timeline import is_possible
 
 _HASH = re.compile(r"[0-9a-f]{64}")
+_ID = re.compile(r"[0-9A-Za-z-]{1,36}")
 _BOOT = re.compile(r"[0-9a-f-]{1,36}")
 _MAX_REASON = 200
 
@@ -70,8 +72,20 @@ def prev_of(stored: JournalLine) -> str | None:
         return None
 
 
+def kiosk_of(stored: JournalLine) -> str | None:
+    """Return the kiosk that a line of any kind names; None when it names none."""
+    try:
+        return _named.decode(stored.line).kiosk
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        return None
+
+
 def _with_good_ids(record: AttendanceRecord) -> AttendanceRecord | Quarantined:
+    if not _ID.fullmatch(record.kiosk):
+        return Quarantined("no id of a kiosk")
     match record.body:
+        case Moved(child=child) if not _ID.fullmatch(child):
+            return Quarantined("no id of a child")
         case SessionOpened(boot=boot) if not _BOOT.fullmatch(boot):
             return Quarantined("no boot id")
         case UnknownCard(card=card) if not _HASH.fullmatch(card.card_hash):
@@ -81,9 +95,16 @@ def _with_good_ids(record: AttendanceRecord) -> AttendanceRecord | Quarantined:
 
 
 class _Link(msgspec.Struct):
-    """The one field that lines of every version have."""
+    """What chains lines of every version."""
 
     prev: str
 
 
+class _Named(msgspec.Struct):
+    """What lines of every version say of who wrote them."""
+
+    kiosk: str
+
+
 _link = msgspec.json.Decoder(_Link)
+_named = msgspec.json.Decoder(_Named)

@@ -13,10 +13,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from attendance.errors import WireError
-from attendance.records import AttendanceRecord, JournalLine, Moved, SessionOpened, kind_of
+from attendance.records import AttendanceRecord, JournalLine, Moved, SessionOpened, Undone, kind_of
 from attendance.wire import EntriesRequest, Receipt
-from server.derive import UNKNOWN_CHILD, Source, derive, known_children, lend_anchor
-from server.entries import Place, Quarantined, prev_of, storable, understand
+from server import quarantine
+from server.derive import Source, derive, known_children, lend_anchor
+from server.entries import Place, Quarantined, kiosk_of, prev_of, storable, understand
 from server.store.engine import Store
 from server.store.ids import new_id
 from server.store.tables import entry, journal_session, kiosk
@@ -32,6 +33,8 @@ class _Session:
 
     name: str
     owner: str
+    named: str
+    """The kiosk that its lines name: the owner, but for what was written under a name this server does not know."""
     boot: str = ""
     through: int = -1
     hash: str = ""
@@ -67,13 +70,14 @@ def accept_within(conn: Connection, sender: Row[Any], request: EntriesRequest, n
     wrong = _recognise(conn, session, request.from_seq, request.entries[:again])
     if request.from_seq > session.through + 1 or not request.entries[again:]:
         return session.receipt(wrong)
-    fresh = _read(conn, sender, session, request.entries[again:], now_ms)
+    told = range(request.told + 1)
+    fresh = _read(conn, sender, session, request.entries[again:], now_ms, told)
     _keep(conn, session, fresh, now_ms)
     if session.owner != sender.id:
         log.info("brought for another kiosk=%s by=%s session=%s", session.owner, sender.id, session.name)
         lend_anchor(conn, session.boot, of=sender.id, to=session.owner)
     source = Source(site=_site_of(conn, session.owner), kiosk=session.owner, boot=session.boot)
-    derive(conn, fresh.records, source, now_ms, told=request.told)
+    derive(conn, fresh.records, source, now_ms, told=told)
     return session.receipt(wrong + fresh.quarantined)
 
 
@@ -93,16 +97,27 @@ def _site_of(conn: Connection, kiosk_id: str) -> str:
     return str(conn.execute(select(kiosk.c.site_id).where(kiosk.c.id == kiosk_id)).scalar_one())
 
 
-def _is_of_site(conn: Connection, kiosk_id: str, site_id: str) -> bool:
-    found = select(kiosk.c.id).where(kiosk.c.id == kiosk_id, kiosk.c.site_id == site_id)
-    return conn.execute(found).first() is not None
+def _owner(conn: Connection, sender: Row[Any], named: str) -> str | None:
+    """Return whose a session is by the kiosk that its header names; None when that is of another site.
+
+    A name that nobody bears here was given after the backup that this server was restored from, to the kiosk that
+    brings it: enrolled anew, it has another. It may write under that one anyway, so its word gives it no more.
+    """
+    site_id = conn.execute(select(kiosk.c.site_id).where(kiosk.c.id == named)).scalar_one_or_none()
+    if site_id is None:
+        return str(sender.id)
+    return named if site_id == sender.site_id else None
 
 
 def _held(conn: Connection, sender: Row[Any], name: str) -> _Session:
-    row = conn.execute(select(journal_session).where(journal_session.c.session == name).with_for_update()).one_or_none()
+    header = select(entry.c.line).where(entry.c.session == name, entry.c.seq == 0).scalar_subquery().label("header")
+    asked = select(journal_session, header).where(journal_session.c.session == name).with_for_update()
+    row = conn.execute(asked).one_or_none()
     if row is None:
-        return _Session(name=name, owner=sender.id)
-    return _Session(name=name, owner=row.kiosk_id, boot=row.boot, through=row.through, hash=row.hash)
+        return _Session(name=name, owner=sender.id, named=sender.id)
+    understood = kiosk_of(JournalLine(row.header, "")) if row.boot else None
+    named = understood or row.kiosk_id
+    return _Session(name, owner=row.kiosk_id, named=named, boot=row.boot, through=row.through, hash=row.hash)
 
 
 def _recognise(conn: Connection, session: _Session, from_seq: int, lines: Sequence[JournalLine]) -> list[int]:
@@ -124,7 +139,9 @@ def _recognise(conn: Connection, session: _Session, from_seq: int, lines: Sequen
     return wrong
 
 
-def _read(conn: Connection, sender: Row[Any], session: _Session, lines: Sequence[JournalLine], now_ms: int) -> _Fresh:
+def _read(
+    conn: Connection, sender: Row[Any], session: _Session, lines: Sequence[JournalLine], now_ms: int, told: range
+) -> _Fresh:
     """Read new lines one after another, and move the session's end past them."""
     fresh = _Fresh()
     read: list[tuple[JournalLine, AttendanceRecord | Quarantined]] = []
@@ -132,10 +149,12 @@ def _read(conn: Connection, sender: Row[Any], session: _Session, lines: Sequence
     for seq, sent in enumerate(lines, start=session.through + 1):
         read.append((storable(sent), understand(sent, Place(session=session.name, seq=seq, prev=prev))))
         prev = read[-1][0].hash
-    children = known_children(conn, [record for _, record in read if isinstance(record, AttendanceRecord)])
+    strangers = _Strangers.among(conn, session.name, [each for _, each in read if isinstance(each, AttendanceRecord)])
     for stored, record in read:
         session.through, session.hash = session.through + 1, stored.hash
-        checked = record if isinstance(record, Quarantined) else _place(conn, sender, session, record, children)
+        checked = record if isinstance(record, Quarantined) else _place(conn, sender, session, record)
+        if isinstance(checked, AttendanceRecord) and strangers.concerned(checked):
+            checked = Quarantined(quarantine.unknown_child(told=checked.seq in told))
         if isinstance(checked, Quarantined):
             log.warning("quarantined session=%s seq=%s", session.name, session.through)
             fresh.quarantined.append(session.through)
@@ -158,16 +177,45 @@ def _read(conn: Connection, sender: Row[Any], session: _Session, lines: Sequence
 
 
 def _place(
-    conn: Connection, sender: Row[Any], session: _Session, record: AttendanceRecord, children: frozenset[str]
+    conn: Connection, sender: Row[Any], session: _Session, record: AttendanceRecord
 ) -> AttendanceRecord | Quarantined:
-    """Check what a record says of kiosk and child; a header also tells whose session it is and of which boot."""
-    if isinstance(record.body, SessionOpened) and _is_of_site(conn, record.kiosk, sender.site_id):
-        session.owner, session.boot = record.kiosk, record.body.boot
-    if record.kiosk != session.owner:
-        return Quarantined("the line names another kiosk")
-    if isinstance(record.body, Moved) and record.body.child not in children:
-        return Quarantined(UNKNOWN_CHILD)
-    return record
+    """Check what a record says of its kiosk; a header also tells whose session it is and of which boot."""
+    if isinstance(record.body, SessionOpened):
+        owner = _owner(conn, sender, record.kiosk)
+        if owner is not None:
+            session.owner, session.named, session.boot = owner, record.kiosk, record.body.boot
+        if owner == sender.id != record.kiosk:
+            log.info("brought under a name unknown here kiosk=%s by=%s", record.kiosk, sender.id)
+    return record if record.kiosk == session.named else Quarantined("the line names another kiosk")
+
+
+@dataclass(slots=True)
+class _Strangers:
+    """Children in a stretch who are not on the roster, and their movements."""
+
+    known: frozenset[str]
+    waiting: set[int]
+    """Movements of theirs in the session, held and in the stretch."""
+
+    @classmethod
+    def among(cls, conn: Connection, session: str, records: Sequence[AttendanceRecord]) -> "_Strangers":
+        known = known_children(conn, records)
+        if any(isinstance(each.body, Moved) and each.body.child not in known for each in records):
+            quarantine.lock(conn)  # a roster may just be bringing them in
+            known = known_children(conn, records)
+        undone = {each.body.seq for each in records if isinstance(each.body, Undone)}
+        return cls(known, quarantine.waiting(conn, session, undone))
+
+    def concerned(self, record: AttendanceRecord) -> bool:
+        """Say whether a record is to wait for its child: a movement, or what takes back one that waits."""
+        match record.body:
+            case Moved(child=child) if child not in self.known:
+                self.waiting.add(record.seq)
+                return True
+            case Undone(seq=seq):
+                return seq in self.waiting
+            case _:
+                return False
 
 
 def _keep(conn: Connection, session: _Session, fresh: _Fresh, now_ms: int) -> None:

@@ -15,6 +15,7 @@ from server.cards import bind, issue, revoke_all, token_cards, unknown_cards
 from server.catalogues import catalogues
 from server.config import ServerSettings, pass_settings
 from server.errors import RosterRefused
+from server.keys import load_secrets
 from server.roster.apply import GUARDIANS, Changes, apply
 from server.roster.check import check
 from server.roster.columns import title
@@ -41,10 +42,11 @@ def import_(settings: ServerSettings, file: Path, site_code: str, *, wanted: boo
     """Check FILE (CSV, TSV or .xlsx) and bring it in, all of it or nothing."""
     words = catalogues()[settings.languages[0]]
     now_ms = SystemClock().read().wall_ms
+    master = load_secrets(Path(settings.data_dir)).names
     try:
         found = check(read_sheet(file, words), catalogues(), words, local_day(from_ms(now_ms)))
         with using_store(settings.store_url) as store, store.write() as conn:
-            changes = apply(conn, _site_id(conn, site_code, words), found.rows, words, now_ms)
+            changes = apply(conn, _site_id(conn, site_code, words), found.rows, words, now_ms, master=master)
             audit.record(conn, audit.COMMAND, "roster.import", site_code, now_ms)
             if not wanted:
                 conn.rollback()
@@ -148,6 +150,8 @@ def _told(changes: Changes, unused: Sequence[str], words: Catalogue) -> Iterator
         yield words.counted("roster.new_marks", len(changes.new_marks), rows=_spans(changes.new_marks))
     if changes.cards_issued:
         yield words.counted("roster.cards", changes.cards_issued)
+    if changes.recovered:
+        yield words.counted("roster.recovered", changes.recovered)
     if unused:
         yield words.text("roster.unused", columns=", ".join(unused))
 

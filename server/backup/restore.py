@@ -14,6 +14,7 @@ from sqlalchemy import update
 from server.backup.archive import DATABASE, SECRETS, Manifest, unpack
 from server.backup.make import check_database, sync_folder
 from server.errors import BackupRefused
+from server.notify.outbox import TOLD_EARLIER
 from server.store.engine import Store, sqlite_url, using_store
 from server.store.tables import delivery
 
@@ -21,14 +22,15 @@ _SQLITE = b"SQLite format 3\0"
 _COMPANIONS = ("", "-wal", "-shm")
 
 
-def forget_queued(store: Store, now_ms: int) -> int:
-    """Cancel the notices that waited when the backup was made, since they were sent long ago; return how many.
+def take_as_sent(store: Store, now_ms: int) -> int:
+    """Take the notices that waited when the backup was made as sent since, so that they come no second time.
 
+    What is taken back from now on is corrected, as the guardians may have been told. Returns how many there were.
     Raises: StoreError.
     """
     with store.write() as conn:
         waiting = update(delivery).where(delivery.c.state == "queued")
-        return conn.execute(waiting.values(state="cancelled", settled_at_ms=now_ms, reason="restored")).rowcount
+        return conn.execute(waiting.values(state="sent", settled_at_ms=now_ms, reason=TOLD_EARLIER)).rowcount
 
 
 def make_key(path: Path) -> str:
@@ -60,7 +62,7 @@ def restore(source: Path, key: Path | None, data_dir: Path, *, replace: bool, no
             if (data_dir / DATABASE).exists():
                 _refuse_while_open(data_dir / DATABASE)
             with using_store(sqlite_url(parts / DATABASE)) as store:
-                forget_queued(store, now_ms)
+                take_as_sent(store, now_ms)
             aside = _set_aside(there, data_dir, now_ms)
             try:
                 for name in names:  # the database last: without it the server does not start

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, Table, delete, insert, select, update
 
 from attendance.catalogue import Catalogue
 from attendance.clock import day_bounds, from_ms, local_day, to_ms
+from server import quarantine
 from server.cards import issue, tell_kiosks
 from server.enrolled import enrolled_children, not_over
 from server.errors import RosterRefused
@@ -20,7 +21,7 @@ from server.roster.cells import same_name
 from server.roster.check import RosterGuardian, RosterRow
 from server.roster.columns import title
 from server.roster.marks import Marks
-from server.store.ids import new_id
+from server.store.ids import child_id_of, new_id
 from server.store.tables import card, child, enrolment, guardian, guardianship, site, unit
 
 GUARDIANS = "guardians"
@@ -50,15 +51,21 @@ class Changes:
     cards_issued: int = 0
     new_marks: list[int] = field(default_factory=list)
     """Rows of children whose mark another child of the site has already: their printed card shows the old one."""
+    recovered: int = 0
+    """Entries that left quarantine, since their children are known now."""
     elsewhere: list[int] = field(default_factory=list)
     """Rows of children who are enrolled at another site too."""
 
 
-def apply(conn: Connection, site_id: str, rows: Iterable[RosterRow], words: Catalogue, now_ms: int) -> Changes:
+def apply(
+    conn: Connection, site_id: str, rows: Iterable[RosterRow], words: Catalogue, now_ms: int, *, master: bytes
+) -> Changes:
     """Write the roster of a site and return what changed; the caller's transaction decides whether it stays.
 
-    Raises: RosterRefused when a number belongs to somebody else at another site.
+    The ids of new children follow from their numbers under the `master` key. What kiosks told of children whom nobody
+    knew leaves quarantine. Raises: RosterRefused when a number belongs to somebody else at another site.
     """
+    quarantine.lock(conn)
     today = local_day(from_ms(now_ms))
     rows = list(rows)
     _refuse_strangers(conn, site_id, rows, words)
@@ -67,7 +74,7 @@ def apply(conn: Connection, site_id: str, rows: Iterable[RosterRow], words: Cata
     seen = set()
     for row in rows:
         before = conn.execute(select(child).where(child.c.number == row.number)).one_or_none()
-        child_id, columns = _put_child(conn, before, row, marks)
+        child_id, columns = _put_child(conn, before, row, marks, master)
         seen.add(child_id)
         columns += _put_enrolment(conn, site_id, child_id, row)
         columns += _put_guardians(conn, child_id, row.guardians)
@@ -86,6 +93,7 @@ def apply(conn: Connection, site_id: str, rows: Iterable[RosterRow], words: Cata
             changes.cards_issued += 1
         elif columns:
             tell_kiosks(conn, child_id)
+    changes.recovered = quarantine.take_out(conn, now_ms)
     changes.absent_from_file = len(enrolled_children(conn, site_id, today) - seen)
     return changes
 
@@ -115,15 +123,17 @@ def _is_elsewhere(conn: Connection, child_id: str, site_id: str, today: date) ->
     return conn.execute(select(enrolment.c.id).where(there, not_over(today)).limit(1)).first() is not None
 
 
-def _put_child(conn: Connection, before: Row[Any] | None, row: RosterRow, marks: Marks) -> tuple[str, list[str]]:
+def _put_child(
+    conn: Connection, before: Row[Any] | None, row: RosterRow, marks: Marks, master: bytes
+) -> tuple[str, list[str]]:
     values = {"name": row.name, "kana": row.kana, "school_class": row.school_class}
     if before is not None:
         return before.id, _update(conn, child, before, values)
-    child_id = new_id()
-    mark = marks.take(child_id)
+    new = child_id_of(master, row.number)
+    mark = marks.take(new)
     look = {"animal": mark.animal.value, "colour": mark.colour.value}
-    conn.execute(insert(child).values(id=child_id, number=row.number, **look, **values))
-    return child_id, []
+    conn.execute(insert(child).values(id=new, number=row.number, **look, **values))
+    return new, []
 
 
 def _put_enrolment(conn: Connection, site_id: str, child_id: str, row: RosterRow) -> list[str]:

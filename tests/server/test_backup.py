@@ -22,7 +22,7 @@ from server.backup.restore import make_key, open_backup, restore
 from server.cli import main
 from server.errors import BackupRefused
 from server.keys import load_secrets, make_secrets
-from server.notify.outbox import queue_moved
+from server.notify.outbox import TOLD_EARLIER, queue_moved
 from server.store.engine import Store, open_store, sqlite_url, using_store
 from server.store.ids import new_id
 from server.store.tables import delivery, site
@@ -240,7 +240,7 @@ def test_notices_that_waited_when_it_was_made_are_not_sent_after_it_is_restored(
     backup = place.back_up()
     place.restore(backup, replace=True)
     with using_store(sqlite_url(place.data / "tadaima.db")) as store:
-        assert [(row.state, row.reason) for row in make.rows(store, delivery)] == [("cancelled", "restored")]
+        assert [(row.state, row.reason) for row in make.rows(store, delivery)] == [("sent", TOLD_EARLIER)]
 
 
 def test_a_tar_that_points_outside_is_refused(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from attendance.clock import ClockState
 from attendance.errors import WireError
 from attendance.records import Direction, JournalLine, line_hash
 from attendance.wire import EntriesRequest, Receipt
+from server.derive import retime
 from server.ledger import accept
 from server.store.engine import Store
 from server.store.ids import new_id
@@ -178,11 +179,11 @@ def test_a_movement_of_a_child_nobody_knows_is_kept_and_the_rest_of_its_session_
 ) -> None:
     session = Session(door.id)
     stranger = session.moved(new_id())
-    session.undone(stranger)
+    undone = session.undone(stranger)
     known = session.moved(child_id)
-    assert take(store, door, session.request()).quarantined == (stranger,)
+    assert take(store, door, session.request()).quarantined == (stranger, undone)
     assert [row.id for row in make.rows(store, movement)] == [f"{session.name}:{known}"]
-    assert take(store, door, session.request()).quarantined == (stranger,)
+    assert take(store, door, session.request()).quarantined == (stranger, undone)
 
 
 @pytest.mark.parametrize("from_seq", [0, 1, 2, 3])
@@ -212,12 +213,90 @@ def test_a_session_of_another_kiosk_is_told_to_nobody_who_has_not_got_it(
     assert take(store, make.kiosk(store, site_id=door.site_id), asked) == Receipt(session.name, -1, "")
 
 
-def test_a_journal_that_names_another_kiosk_is_kept_in_quarantine(store: Store, door: Row[Any], child_id: str) -> None:
+def test_a_journal_that_names_a_kiosk_of_another_site_is_kept_in_quarantine(
+    store: Store, door: Row[Any], child_id: str
+) -> None:
     session = Session(make.kiosk(store).id)
     session.moved(child_id)
     assert take(store, door, session.request()).quarantined == (0, 1)
     assert make.rows(store, movement) == []
     assert [row.kiosk_id for row in make.rows(store, entry)] == [door.id, door.id]
+
+
+@pytest.mark.parametrize("first", [1, 2, 3])
+def test_what_was_written_under_a_name_this_server_does_not_know_is_its_bringers(
+    store: Store, door: Row[Any], child_id: str, first: int
+) -> None:
+    """The server was restored to before that enrolment, and the kiosk was enrolled once more."""
+    session = Session(new_id())
+    moved = session.moved(child_id)
+    session.undone(moved)
+    session.moved(child_id, Direction.EXIT)
+    take(store, door, session.request(0, first))
+    receipt = take(store, door, session.request(first))
+    assert (receipt.through, receipt.quarantined) == (3, ())
+    assert take(store, door, session.request()) == receipt
+    rows = make.rows(store, movement)
+    assert [(row.kiosk_id, row.site_id, row.boot) for row in rows] == 2 * [(door.id, door.site_id, session.boot)]
+    assert [row.kiosk_id for row in make.rows(store, entry)] == 4 * [door.id]
+
+
+def test_such_a_session_goes_on_under_the_name_it_was_begun_with_and_no_other(
+    store: Store, door: Row[Any], child_id: str
+) -> None:
+    session = Session(new_id())
+    session.kiosk = door.id
+    mine = session.moved(child_id)
+    session.kiosk = new_id()
+    strangers = session.moved(child_id)
+    assert take(store, door, session.request(0, 1)).quarantined == ()
+    assert take(store, door, session.request(1)).quarantined == (mine, strangers)
+
+
+def test_such_a_session_may_be_brought_on_by_the_next_that_holds_it(
+    store: Store, door: Row[Any], child_id: str
+) -> None:
+    """The kiosk was enrolled once more in the midst of it, or two have copies of one disk."""
+    session = Session(new_id())
+    session.moved(child_id)
+    session.moved(child_id, Direction.EXIT)
+    take(store, door, session.request(0, 2))
+    stranger = Session(session.kiosk, name=session.name)
+    stranger.moved(child_id, Direction.EXIT)
+    stranger.moved(child_id, Direction.EXIT)
+    other = make.kiosk(store, site_id=door.site_id)
+    assert take(store, other, stranger.request(2)).through == -1
+    assert take(store, other, session.request()).through == 2
+    assert [row.kiosk_id for row in make.rows(store, movement)] == [door.id, door.id]
+
+
+def test_such_a_session_is_dated_by_the_boot_in_which_it_is_brought_and_again_by_a_better_anchor(
+    store: Store, door: Row[Any], child_id: str
+) -> None:
+    session = Session(new_id())
+    session.moved(child_id, at_s=0, wall_ms=0)
+    make.link(store, anchor, kiosk_id=door.id, boot=session.boot, boot_ns=1060 * S, server_ms=NOON_MS + 70_000)
+    take(store, door, session.request())
+    [row] = make.rows(store, movement)
+    assert (row.at_ms, row.at_source) == (NOON_MS + 10_000, "anchor")
+    with store.write() as conn:
+        retime(conn, door.id, session.boot, Anchor(1060 * S, NOON_MS + 60_000))
+    assert make.rows(store, movement)[0].at_ms == NOON_MS
+
+
+def test_such_a_session_is_not_taken_to_be_later_than_the_enrolment_of_its_bringer(
+    store: Store, child_id: str, door: Row[Any]
+) -> None:
+    anew = make.kiosk(store, site_id=door.site_id, enrolled_at_ms=NOON_MS + 50_000)
+    session = Session(new_id())
+    session.moved(child_id, at_s=1)
+    take(store, anew, session.request())
+    assert make.rows(store, movement)[0].at_ms == NOON_MS + 1_000
+
+
+@pytest.mark.parametrize("kiosk_id", ["", "x" * 37, "\0", "a b"])
+def test_what_no_kiosk_can_be_called_is_kept_in_quarantine(store: Store, door: Row[Any], kiosk_id: str) -> None:
+    assert take(store, door, Session(kiosk_id).request()).quarantined == (0,)
 
 
 @pytest.mark.parametrize("revoked_at_ms", [None, NOON_MS])

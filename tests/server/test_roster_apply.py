@@ -19,6 +19,7 @@ from server.store.tables import card, child, enrolment, guardian, guardianship, 
 from tests.server import factories as make
 
 WORDS = catalogues()[Language.EN]
+MASTER = bytes(range(32))
 APRIL, JUNE, SEPTEMBER = date(2026, 4, 1), date(2026, 6, 1), date(2026, 9, 30)
 MOTHER = RosterGuardian(name="Aoki", email="g@example.jp", language=Language.JA, consented_on=APRIL)
 ROW = RosterRow(
@@ -42,7 +43,7 @@ def here(store: Store) -> Row[Any]:
 
 def bring(store: Store, where: Row[Any], *rows: RosterRow, now_ms: int = make.NOON_MS) -> Changes:
     with store.write() as conn:
-        return apply(conn, where.id, rows, WORDS, now_ms)
+        return apply(conn, where.id, rows, WORDS, now_ms, master=MASTER)
 
 
 def numbered(n: int, **values: Any) -> RosterRow:

@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 
 from attendance.catalogue import Language
 from server.config import ServerSettings
+from server.keys import make_secrets
 from server.roster_cli import MOST_LINES, cards, roster
 from server.store.engine import Store
 from server.store.tables import audit, card, child, delivery, enrolment, guardian, guardianship, site, unit
@@ -19,9 +20,10 @@ NAME = "Aoki Sakura"
 
 
 @pytest.fixture
-def settings(store: Store, store_url: str) -> ServerSettings:
+def settings(store: Store, store_url: str, tmp_path: Path) -> ServerSettings:
     make.site(store, code="HARU")
-    return ServerSettings(database_url=store_url, languages=(Language.EN,))
+    make_secrets(tmp_path)
+    return ServerSettings(data_dir=str(tmp_path), database_url=store_url, languages=(Language.EN,))
 
 
 @pytest.fixture
