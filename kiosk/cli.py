@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -87,7 +87,7 @@ def sync(file: Path | None, pairs: tuple[str, ...]) -> None:
 @_with_settings
 def doctor(file: Path | None, pairs: tuple[str, ...], *, live: bool) -> None:
     """Examine the kiosk, or show its readers at work."""
-    from kiosk.doctor import examine
+    from kiosk.doctor import Finding, examine
     from kiosk.timekeeping import KioskClock
 
     settings = _settings(file, pairs)
@@ -95,9 +95,22 @@ def doctor(file: Path | None, pairs: tuple[str, ...], *, live: bool) -> None:
     if live:
         _show_readers(settings, words)
         return
-    wrong = sum(_say(finding, words) for finding in examine(settings, KioskClock()))
-    click.echo(words.counted("doctor.wrong", wrong) if wrong else words.text("doctor.well"))
-    sys.exit(EXIT_WRONG if wrong else 0)
+    wrong: list[Finding] = []
+    for finding in examine(settings, KioskClock()):
+        _say_found(finding, words)
+        if finding.wrong:
+            wrong.append(finding)
+    click.echo()
+    if not wrong:
+        click.secho(words.text("doctor.well"), bold=True)
+        return
+    # Once more at the end, where a terminal stands still, and with numbers, to be told over the telephone.
+    click.secho(words.counted("doctor.wrong", len(wrong)), bold=True)
+    for number, finding in enumerate(wrong, start=1):
+        found, *remedy = finding.sentences(words)
+        click.echo(words.text("doctor.line.number", number=number, found=found))
+        _say_remedy(remedy, words)
+    sys.exit(EXIT_WRONG)
 
 
 @main.command(name="show-config", help="Print every setting as it is in force; a star marks what is not its default.")
@@ -128,13 +141,21 @@ def _show_readers(settings: KioskSettings, words: Catalogue) -> None:
         _fail(words.text("cli.live_cannot_run"), str(error))
 
 
-def _say(finding: "Finding", words: Catalogue) -> bool:
-    """Print a finding and return whether it is a wrong one."""
-    found, *remedy = finding.sentences(words)
-    click.echo(words.text("doctor.line.wrong" if finding.wrong else "doctor.line.good", found=found))
+def _say(finding: "Finding", words: Catalogue) -> None:
+    """Print a finding with what to do about it."""
+    _say_found(finding, words)
+    _say_remedy(finding.sentences(words)[1:], words)
+
+
+def _say_found(finding: "Finding", words: Catalogue) -> None:
+    found = finding.sentences(words)[0]
+    line = words.text("doctor.line.wrong" if finding.wrong else "doctor.line.good", found=found)
+    click.secho(line, fg="red" if finding.wrong else None)
+
+
+def _say_remedy(remedy: Iterable[str], words: Catalogue) -> None:
     for sentence in remedy:
         click.echo(words.text("doctor.line.remedy", remedy=sentence))
-    return finding.wrong
 
 
 def _settings(file: Path | None, pairs: tuple[str, ...]) -> KioskSettings:

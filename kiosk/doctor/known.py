@@ -1,0 +1,50 @@
+"""What the kiosk knows from the server, read once for all that the doctor judges by it."""
+
+from dataclasses import dataclass
+
+from attendance.names import SealedNames
+from attendance.policy import Policy
+from attendance.records import Head
+from kiosk.config import KioskSettings
+from kiosk.errors import CacheError
+from kiosk.roster_cache import Contact, RosterCache
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The roster cache at one moment; empty, with `error`, when it could not be read."""
+
+    error: CacheError | None = None
+    acks: tuple[Head, ...] = ()
+    told: tuple[tuple[str, int], ...] = ()
+    """Of each session the last entry that the server ever acknowledged."""
+    contact: Contact | None = None
+    roster_version: str = ""
+    presence_version: str = ""
+    children: int = 0
+    policy: Policy | None = None
+    names: SealedNames | None = None
+
+
+def look_up(settings: KioskSettings, boot: str) -> Known:
+    """Return what the cache holds; leaves it as it is."""
+    try:
+        cache = RosterCache.open(
+            settings.cache_path, boot=boot, busy_timeout_s=settings.journal.busy_timeout_s, read_only=True
+        )
+        try:
+            roster, presence = cache.versions()
+            return Known(
+                acks=tuple(cache.acks()),
+                told=tuple(cache.all_told().items()),
+                contact=cache.contact(),
+                roster_version=roster,
+                presence_version=presence,
+                children=len(cache.marks()),
+                policy=cache.policy(),
+                names=cache.sealed_names(),
+            )
+        finally:
+            cache.close()
+    except CacheError as error:
+        return Known(error=error)
