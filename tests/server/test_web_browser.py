@@ -12,16 +12,13 @@ from sqlalchemy import Row
 
 from attendance.catalogue import Language
 from attendance.clock import ManualClock
-from server.config import BindSettings, LiveSettings, ServerSettings
-from server.store.engine import Store, open_store
-from server.web.live import create_live_app
+from server.store.engine import Store
+from tests.server import browser as pages
 from tests.server import factories as make
 from tests.server import web_site as web
+from tests.server.browser import PATIENCE_MS, SIZES, keep, served, without_polling
 
 pytestmark = pytest.mark.usefixtures("quick_passwords")
-
-PATIENCE_MS = 20_000
-SIZES = {"phone": (390, 844), "tablet": (1024, 768), "tablet-upright": (768, 1024)}
 
 
 @dataclass(frozen=True)
@@ -62,16 +59,7 @@ def site(store: Store, store_url: str, tmp_path: Path) -> Iterator[Site]:
     web.add_login(store, "hana", site="MIDORI")
     web.add_login(store, "office")
     clock = ManualClock(web.AFTERNOON)
-    with closing(open_store(store_url)) as live_store, ExitStack() as live_up, ExitStack() as pages_up:
-        web_port, live_port = pages_up.enter_context(web.free_port()), live_up.enter_context(web.free_port())
-        settings = ServerSettings(
-            data_dir=str(tmp_path),
-            bind=BindSettings(port=web_port.getsockname()[1]),
-            live=LiveSettings(port=live_port.getsockname()[1]),
-        )
-        pages_up.enter_context(web.served(web.pages(store, settings, clock), web_port))
-        live_up.enter_context(web.served(create_live_app(settings, live_store, clock, heartbeat_s=0.2), live_port))
-        url = f"http://127.0.0.1:{settings.bind.port}"
+    with served(store, store_url, tmp_path, clock) as (url, pages_up):
         yield Site(row, children, store, clock, url, pages_up)
 
 
@@ -85,27 +73,7 @@ def context(browser: Browser, site: Site) -> Iterator[BrowserContext]:
 
 
 def logged_in(context: BrowserContext, site: Site, login: str = "hana") -> Page:
-    page = context.new_page()
-    page.goto(f"{site.url}/login")
-    page.fill("#login", login)
-    page.fill("#password", web.PASSWORD)
-    page.click("button.main")
-    page.wait_for_url(lambda url: "/login" not in url)
-    return page
-
-
-def keep(page: Page, path: Path, *, full_page: bool = True) -> None:
-    """Take a picture when every letter has its typeface."""
-    page.evaluate("document.fonts.ready")
-    page.screenshot(path=path, full_page=full_page)
-
-
-def without_polling(page: Page) -> None:
-    """Leave the page with the live stream alone, so that a test shows that it works."""
-    page.add_init_script(
-        """const later = window.setTimeout;
-           window.setTimeout = (run, ms, ...rest) => ms === 4000 ? 0 : later(run, ms, ...rest);"""
-    )
+    return pages.logged_in(context, site.url, login)
 
 
 def test_a_tap_shows_without_a_reload(context: BrowserContext, site: Site) -> None:
