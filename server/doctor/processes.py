@@ -18,8 +18,8 @@ class Process:
     @property
     def name(self) -> str:
         """The command that a person would know it by: a script's name rather than its interpreter's."""
-        names = [Path(each).name for each in self.arguments[:2]]
-        return names[-1] if names[0].startswith("python") else names[0]
+        first, second = (*(Path(each).name for each in self.arguments[:2]), "")[:2]
+        return second if first.startswith("python") and second and not second.startswith("-") else first
 
 
 def users_of(file: Path) -> Iterator[Process]:

@@ -1,5 +1,6 @@
 """What tests of the server share: a store with the newest schema, on a database of its own."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,14 @@ from server.store.engine import Store, open_store, sqlite_url
 from server.store.migrations import migrate
 from server.web import accounts
 from tests.server.factories import NOON
+
+FOR_ROOT = ["test_doctor_disks.py"]
+"""What only root may do everywhere: mount real filesystems, give files away."""
+collect_ignore = [] if os.geteuid() == 0 else FOR_ROOT
+
+
+def pytest_report_header() -> list[str]:
+    return [f"server: not root, so {each} is left out" for each in collect_ignore]
 
 
 @pytest.fixture(scope="session")
@@ -67,3 +76,10 @@ def app(server_settings: ServerSettings, store: Store, clock: ManualClock) -> Fl
 def quick_passwords(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hash passwords at next to no cost, for tests that are about something else."""
     monkeypatch.setattr(accounts, "_hasher", PasswordHasher(time_cost=1, memory_cost=64, parallelism=1))
+
+
+@pytest.fixture
+def folder(store: Store, tmp_path: Path) -> Path:
+    """The data folder of a server that was set up; `store` is open in it."""
+    make_secrets(tmp_path)
+    return tmp_path
