@@ -33,7 +33,7 @@ def _code(cause: BaseException | None) -> str:
             return "mail_login"
         case ssl.SSLError():
             return "mail_tls"
-        case TimeoutError():
+        case TimeoutError() | smtplib.SMTPServerDisconnected(__context__=TimeoutError()):
             return "mail_silent"
         case _:
             return "mail_unreached"

@@ -17,20 +17,20 @@ _NAME = re.compile(r"[0-9a-f]{16}-([0-9a-f]{16})\.ltx")
 _FILES = re.compile(r"^\s*type:\s*file\s*$.*?^\s*path:\s*[\"']?(.+?)[\"']?\s*$", re.MULTILINE | re.DOTALL)
 
 
-def check_replica(file: Path | None, now_ms: int, config: Path = CONFIG) -> Iterator[Finding]:
+def check_replica(file: Path | None, now_ms: int) -> Iterator[Finding]:
     """Look at how far behind litestream is, if it was ever set up; there may be none, and then nothing is said."""
     if file is None or not file.exists():
         return
     try:
-        yield from _check(file, now_ms, config)
+        yield from _check(file, now_ms)
     except OSError as error:
-        values = {"file": error.filename or config, "reason": error.strerror or error}
+        values = {"file": error.filename or CONFIG, "reason": error.strerror or error}
         yield Finding("replica_unreadable", wrong=True, values=values)
 
 
-def _check(file: Path, now_ms: int, config: Path) -> Iterator[Finding]:
+def _check(file: Path, now_ms: int) -> Iterator[Finding]:
     """Raises: OSError."""
-    text = config.read_text(encoding="utf-8", errors="replace") if config.exists() else ""
+    text = CONFIG.read_text(encoding="utf-8", errors="replace") if CONFIG.exists() else ""
     configured = str(file) in text
     taken = _changes(file.with_name(f".{file.name}-litestream"))
     if not configured and not taken:

@@ -3,12 +3,15 @@
 A proxy, a captive portal or another program on the port may answer in their place: only our own words count.
 """
 
+import errno
 import http.client
+import os
 import socket
 import ssl
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from threading import Timer
+from threading import Event, Timer
 from urllib.parse import urlsplit
 
 from attendance.finding import Finding
@@ -92,15 +95,13 @@ def _ask(url: str, path: str) -> _Answer | _Silence:
     connection = kind(parts.hostname or "", parts.port, timeout=REACH_S)
     try:
         connection.connect()
-        patience = Timer(WHOLE_S, _cut, [connection.sock])
-        patience.start()
-        try:
+        with _patience(connection.sock) as ended:
             connection.request("GET", path)
             answer = connection.getresponse()
-            return _Answer(answer.status, answer.read(_MOST_BYTES), answer.headers.get("Vary", ""))
-        finally:
-            patience.cancel()
-            patience.join()
+            text = answer.read(_MOST_BYTES)
+        if ended.is_set():  # what was cut off looks like an answer that is short
+            return _Silence(os.strerror(errno.ETIMEDOUT))
+        return _Answer(answer.status, text, answer.headers.get("Vary", ""))
     except ssl.SSLCertVerificationError as error:
         return _Silence(error.verify_message, untrusted=True)
     except (OSError, http.client.HTTPException) as error:
@@ -109,8 +110,20 @@ def _ask(url: str, path: str) -> _Answer | _Silence:
         connection.close()
 
 
-def _cut(connected: socket.socket) -> None:
+@contextmanager
+def _patience(connected: socket.socket) -> Iterator[Event]:
+    """Cut a connection off when the block takes too long, and set the event."""
+    ended = Event()
+
+    def cut() -> None:
+        ended.set()
+        with suppress(OSError):  # it ended by itself
+            connected.shutdown(socket.SHUT_RDWR)
+
+    timer = Timer(WHOLE_S, cut)
+    timer.start()
     try:
-        connected.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return  # it ended by itself
+        yield ended
+    finally:
+        timer.cancel()
+        timer.join()

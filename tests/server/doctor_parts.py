@@ -1,4 +1,4 @@
-"""What the tests of the server's doctor share: an examination in which there is nothing to be asked over the network."""
+"""What the tests of the server's doctor share: an examination with nothing to be asked over the network."""
 
 from pathlib import Path
 from typing import Any

@@ -333,8 +333,9 @@ def test_addresses_that_refused_mail(folder: Path, store: Store, notice: str) ->
 
 def test_a_dispatcher_that_does_not_run_and_one_that_does(folder: Path) -> None:
     assert told(folder, "dispatcher_missing") == {}
-    command = [Path(sys.executable).with_name("tadaima-server"), "--set", f"data_dir={folder}", "dispatch"]
-    with subprocess.Popen([sys.executable, *command], stderr=subprocess.DEVNULL) as process:
+    script = Path(sys.executable).with_name("tadaima-server")
+    command = [sys.executable, str(script), "--set", f"data_dir={folder}", "dispatch"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         until = time.monotonic() + PATIENCE_S
         while "dispatcher" not in found(folder):
             assert time.monotonic() < until
