@@ -7,11 +7,13 @@ import pytest
 from sqlalchemy import Row
 
 from attendance.clock import to_ms
+from server.ledger import accept
 from server.reports.daily import ChildLine, DailyReport, SiteReport, daily_report, is_reportable
 from server.store.engine import Store
 from server.store.tables import unit
 from server.timeline import BestTime, TimeSource
 from tests.server import factories as make
+from tests.server.kiosk_side import Session
 
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
@@ -83,6 +85,31 @@ def test_what_is_doubtful_about_a_child_stands_in_its_line(store: Store, site: R
         (False, True, False),
         (False, True, True),
     ]
+
+
+def test_what_does_not_add_up_is_listed_with_its_child_and_agrees_with_the_figures(
+    store: Store, site: Row[Any]
+) -> None:
+    door = make.kiosk(store, site_id=site.id)
+    twice, gone = (make.child(store, at=site.id, number=number) for number in ("R8-1", "R8-2"))
+    stay(store, site, twice, minutes=None)
+    stay(store, site, twice, minutes=None, at_ms=make.NOON_MS + 10 * MINUTE_MS)
+    make.movement(store, site_id=site.id, child_id=gone.id, direction="exit", at_source="unsettled")
+    make.unknown_card(store, site_id=site.id)
+    session = Session(door.id)
+    session.moved("nobody on the roster")
+    accept(store, door, session.request(), make.NOON_MS + 20 * MINUTE_MS)
+    found = only(store, site)
+    assert sorted((each.matter.kind.value, each.number) for each in found.closing) == [
+        ("entry_again", "R8-1"),
+        ("exit_without_entry", "R8-2"),
+        ("still_in", "R8-1"),
+        ("unknown_card", ""),
+        ("unreadable", ""),
+        ("unsettled", "R8-2"),
+    ]
+    counted = (found.figures.contradictions, found.figures.unsettled, found.figures.still_in)
+    assert (counted, found.unknown_cards, found.unreadable) == ((2, 1, 1), 1, 1)
 
 
 def test_what_was_taken_back_and_what_was_on_another_day_or_site_is_not_counted(store: Store, site: Row[Any]) -> None:
