@@ -1,7 +1,6 @@
 """What the doctor finds of entries on their way: what waits for the server, what is kept too long, what was lost."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 
 from attendance.clock import JST, Clock, ClockState, from_ms
 from attendance.errors import WireError
@@ -10,7 +9,7 @@ from attendance.records import Head, read_line
 from attendance.signatures import key_id
 from kiosk.config import KioskSettings
 from kiosk.database import asides_of
-from kiosk.doctor.known import Known
+from kiosk.doctor.known import Known, reading
 from kiosk.doctor.processes import door_lock_held
 from kiosk.doctor.standing import standing
 from kiosk.errors import JournalError
@@ -32,19 +31,17 @@ def check_backlog(settings: KioskSettings, clock: Clock, boot: str, known: Known
 
     `known` was read before the journal: nothing looks forgotten that only came later.
     """
-    with ExitStack() as stack:
-        reader = JournalReader.open(settings.journal_path, busy_timeout_s=settings.journal.busy_timeout_s)
-        stack.callback(reader.close)
-        try:
-            heads, ages = reader.heads(), reader.ages()
+    try:
+        with reading(settings) as reader:
+            heads = reader.heads()
             now = best_now(clock.read(), known.contact)
             yield from _opening(settings, reader)
             yield from _forgotten(heads, known)
             yield from _waiting(reader, heads, known, now, boot)
-            yield from _kept(ages, known, now)
-        except JournalError:
-            return  # the finding of the journal's file says it
-        yield from _asides(settings, unsent(heads, known.acks))
+            yield from _kept(reader.ages(), known, now)
+    except JournalError:
+        return  # the finding of the journal's file says it
+    yield from _asides(settings, unsent(heads, known.acks))
 
 
 def _opening(settings: KioskSettings, reader: JournalReader) -> Iterator[Finding]:

@@ -7,9 +7,8 @@ from attendance.clock import JST, Clock, ClockState, from_ms
 from attendance.finding import Finding
 from attendance.records import ClockStepped
 from kiosk.config import KioskSettings
-from kiosk.doctor.known import Known
+from kiosk.doctor.known import Known, reading
 from kiosk.errors import JournalError
-from kiosk.journal_reader import JournalReader
 from kiosk.today import best_now
 
 DIFFERS_MS = 30_000
@@ -45,13 +44,11 @@ def check_clock(settings: KioskSettings, clock: Clock, boot: str, known: Known) 
 
 def _steps(settings: KioskSettings, boot: str) -> Iterator[Finding]:
     """A clock that is set again and again: two programs keep it, or a battery is empty."""
-    reader = JournalReader.open(settings.journal_path, busy_timeout_s=settings.journal.busy_timeout_s)
     try:
-        bodies = [record.body for record in reader.records_of_boot(boot)]
+        with reading(settings) as reader:
+            bodies = [record.body for record in reader.records_of_boot(boot)]
     except JournalError:
         return  # the finding of the journal's file says it
-    finally:
-        reader.close()
     large = [
         abs(body.step_ms) for body in bodies if isinstance(body, ClockStepped) and abs(body.step_ms) > LARGE_STEP_MS
     ]

@@ -1,5 +1,7 @@
-"""What the kiosk knows from the server, read once for all that the doctor judges by it."""
+"""How the doctor reads the kiosk's two databases: beside the processes that write them, and with little patience."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from attendance.names import SealedNames
@@ -7,7 +9,11 @@ from attendance.policy import Policy
 from attendance.records import Head
 from kiosk.config import KioskSettings
 from kiosk.errors import CacheError
+from kiosk.journal_reader import JournalReader
 from kiosk.roster_cache import Contact, RosterCache
+
+PATIENCE_S = 1.0
+"""Reading never waits for the kiosk's own writing; only for a program that shuts all others out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +35,7 @@ class Known:
 def look_up(settings: KioskSettings, boot: str) -> Known:
     """Return what the cache holds; leaves it as it is."""
     try:
-        cache = RosterCache.open(
-            settings.cache_path, boot=boot, busy_timeout_s=settings.journal.busy_timeout_s, read_only=True
-        )
+        cache = RosterCache.open(settings.cache_path, boot=boot, busy_timeout_s=PATIENCE_S, read_only=True)
         try:
             roster, presence = cache.versions()
             return Known(
@@ -48,3 +52,13 @@ def look_up(settings: KioskSettings, boot: str) -> Known:
             cache.close()
     except CacheError as error:
         return Known(error=error)
+
+
+@contextmanager
+def reading(settings: KioskSettings) -> Iterator[JournalReader]:
+    """Yield a reader of the journal and close it in the end."""
+    reader = JournalReader.open(settings.journal_path, busy_timeout_s=PATIENCE_S)
+    try:
+        yield reader
+    finally:
+        reader.close()

@@ -8,11 +8,10 @@ from pathlib import Path
 from attendance.finding import Finding
 from kiosk.config import KioskSettings
 from kiosk.database import ForeignFile, NewerFile, is_damage
-from kiosk.doctor.known import Known
+from kiosk.doctor.known import Known, reading
 from kiosk.doctor.locks import Lock, write_locks
 from kiosk.doctor.processes import door_lock_held
 from kiosk.errors import JournalError
-from kiosk.journal_reader import JournalReader
 
 _WRITE_LOCK = 120
 """The byte of the -shm file that whoever writes has locked. Source: sqlite.org/walformat.html, 2.3."""
@@ -36,16 +35,14 @@ def check_record(settings: KioskSettings, known: Known) -> Iterator[Finding]:
     log = path.with_name(f"{path.name}-wal")
     if door is not None and (not log.exists() or door.has_open_removed(log)):
         yield Finding("journal_log_gone", wrong=True, values={"file": log.name})
-    reader = JournalReader.open(path, busy_timeout_s=settings.journal.busy_timeout_s)
     try:
-        entries = reader.verify()
+        with reading(settings) as reader:
+            entries = reader.verify()
     except JournalError as error:
         if held is None or not _is_busy(error.__cause__):
             yield _explained(error)
     else:
         yield Finding("journal", values={"entries": entries, "size_mb": round(path.stat().st_size / _MB, 1)})
-    finally:
-        reader.close()
 
 
 def _held(path: Path) -> Lock | None:

@@ -64,7 +64,7 @@ def _probe(folder: Path) -> Finding:
 
 def _room(status: os.statvfs_result) -> Finding:
     free_mb = status.f_bavail * status.f_frsize // _MB
-    if status.f_files and status.f_favail < min(FREE_MIN_FILES, status.f_files // 10):
+    if status.f_files and status.f_favail < max(1, min(FREE_MIN_FILES, status.f_files // 10)):
         return Finding("files_full", wrong=True, values={"files": status.f_favail})
     return Finding("disk_full" if free_mb < FREE_MIN_MB else "disk", free_mb < FREE_MIN_MB, {"free_mb": free_mb})
 
