@@ -5,7 +5,7 @@ can put a thing on it twice. It holds no names; who shows it adds them.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from enum import StrEnum
 from typing import Any
@@ -144,14 +144,14 @@ def _unknown_cards(conn: Connection, site_id: str, day: date) -> list[Matter]:
 
 
 def _unknown_card(conn: Connection, seen: UnknownCardSeen) -> Matter:
-    """Return a card that was seen, with what its time is worth when that is still what its entry says."""
+    """Return a card that was seen, at the time kept of it, which is worth what its boot's anchor is worth."""
     session, _, seq = seen.id.rpartition(":")
     row = conn.execute(_ENTRIES.where(entry.c.session == session, entry.c.seq == int(seq))).one_or_none()
     settled = None if row is None else _settled(conn, row)
     return Matter(
         kind=MatterKind.UNKNOWN_CARD,
         record=seen.id,
-        time=settled if settled and settled.at_ms == seen.at_ms else _guessed(seen.at_ms),
+        time=_guessed(seen.at_ms) if settled is None else replace(settled, at_ms=seen.at_ms),
         kiosk="" if row is None else row.name,
         card=seen.short,
     )
