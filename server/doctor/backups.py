@@ -21,7 +21,7 @@ _NONCE_BYTES, _TAG_BYTES, _CHUNK_BYTES = 16, 16, (1 << 16) + 16
 
 
 def check_backups(settings: ServerSettings, now_ms: int) -> Iterator[Finding]:
-    """Look at the settings, the folder and the last backup in it."""
+    """Look at the settings, the folder and the last backup in it. Raises: OSError."""
     if sqlite_path(settings) is None:
         yield Finding("backup_other")
         return
@@ -31,17 +31,11 @@ def check_backups(settings: ServerSettings, now_ms: int) -> Iterator[Finding]:
     try:
         read_recipients(settings.backup.recipients)
     except BackupRefused as error:
-        yield Finding("backup_key_wrong", wrong=True, values={"reason": error})
-    folder = Path(settings.backup.folder)
-    try:
-        yield from _folder(folder, Path(settings.data_dir), now_ms)
-    except OSError as error:
-        values = {"file": error.filename or folder, "reason": error.strerror or error}
-        yield Finding("backup_unreadable", wrong=True, values=values)
+        yield Finding("backup_key_wrong", wrong=True, values={"reason": error.__cause__})
+    yield from _folder(Path(settings.backup.folder), Path(settings.data_dir), now_ms)
 
 
 def _folder(folder: Path, data_dir: Path, now_ms: int) -> Iterator[Finding]:
-    """Raises: OSError."""
     if not folder.exists():
         yield Finding("backup_missing", wrong=True, values={"folder": folder})
         return
@@ -67,7 +61,7 @@ def _folder(folder: Path, data_dir: Path, now_ms: int) -> Iterator[Finding]:
 
 
 def _can_be_whole(made: list[Path]) -> bool:
-    """Say whether the last backup has the shape of one, and is not half of the one before. Raises: OSError."""
+    """Say whether the last backup has the shape of one, and is not half of the one before."""
     last = made[-1]
     size_bytes = last.stat().st_size
     with last.open("rb") as file:

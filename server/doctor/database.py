@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from attendance.finding import Finding
 from server.config import ServerSettings
@@ -28,12 +29,18 @@ def sqlite_path(settings: ServerSettings) -> Path | None:
     backend, _, _ = settings.database_url.partition(":")
     if backend.partition("+")[0] != "sqlite":
         return None
-    database = make_url(settings.database_url).database
+    try:
+        database = make_url(settings.database_url).database
+    except ArgumentError:
+        return None
     return Path(database) if database else None
 
 
 def check_database(settings: ServerSettings, *, full: bool) -> _Answer:
-    """Look at the file itself, beside the server that uses it; return whether there is something to be asked."""
+    """Look at the file itself, beside the server that uses it; return whether there is something to be asked.
+
+    Raises: OSError.
+    """
     file = sqlite_path(settings)
     if file is None:
         yield Finding("database_other")

@@ -1,5 +1,6 @@
 """Whether what people see follows from the entries: no movement without its entry, no entry without its movement."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from server.store.engine import Store
 from server.store.tables import entry, journal_session, movement, unknown_card
 
 _PAGE = 500
+_SEQ = re.compile(r"[0-9]{1,10}")
 _MISSING, _EXTRA, _DIFFERS = "derived_missing", "derived_extra", "derived_differs"
 _KINDS = ((movement, "movement"), (unknown_card, "unknown_card"))
 
@@ -105,7 +107,10 @@ def _without_entry(conn: Connection, ids: list[str], kind: str) -> Iterator[Faul
     of_session: defaultdict[str, list[int]] = defaultdict(list)
     for each in ids:
         session, _, seq = each.rpartition(":")
-        of_session[session].append(int(seq))
+        if _SEQ.fullmatch(seq):
+            of_session[session].append(int(seq))
+        else:
+            yield Fault(_EXTRA, each)
     for session, seqs in of_session.items():
         these = select(entry.c.seq).where(
             entry.c.session == session, entry.c.seq.in_(seqs), entry.c.kind == kind, entry.c.quarantined.is_(None)

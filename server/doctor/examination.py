@@ -4,6 +4,7 @@ Changes nothing and may run beside the server: the database is opened to read, o
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from sqlalchemy import Connection
 
@@ -30,10 +31,7 @@ _RECORDS: tuple[Callable[[Connection, int], Iterator[Finding]], ...] = (
     check_kiosks,
     check_quarantine,
     check_times,
-    check_recent_chains,
-    check_notices,
 )
-_ALL_RECORDS: tuple[Callable[[Store], Iterator[Finding]], ...] = (check_all_chains, check_derived)
 
 
 def examine(settings: ServerSettings, now_ms: int, *, full: bool = False) -> Iterator[Finding]:
@@ -45,18 +43,31 @@ def examine(settings: ServerSettings, now_ms: int, *, full: bool = False) -> Ite
     if stranger is not None:
         yield stranger
         return
-    yield from check_folder(settings)
-    yield from check_secrets(settings)
+    file = sqlite_path(settings)
+    steps = (
+        partial(check_folder, settings),
+        partial(check_secrets, settings),
+        partial(check_machine_clock, kernel_discipline()),
+        partial(_database, settings, now_ms, full=full),
+        partial(check_dispatcher, file),
+        partial(check_backups, settings, now_ms),
+        partial(check_replica, file, now_ms),
+        partial(check_web, settings),
+        partial(check_live, settings),
+        partial(check_mail, settings),
+    )
+    for step in steps:
+        try:
+            yield from step()
+        except OSError as error:
+            values = {"file": error.filename or settings.data_dir, "reason": error.strerror or error}
+            yield Finding("unreadable", wrong=True, values=values)
+
+
+def _database(settings: ServerSettings, now_ms: int, *, full: bool) -> Iterator[Finding]:
     usable = yield from check_database(settings, full=full)
     if usable:
         yield from _records(settings, now_ms, full=full)
-    yield from check_dispatcher(sqlite_path(settings))
-    yield from check_backups(settings, now_ms)
-    yield from check_replica(sqlite_path(settings), now_ms)
-    yield from check_machine_clock(kernel_discipline())
-    yield from check_web(settings)
-    yield from check_live(settings)
-    yield check_mail(settings)
 
 
 def _records(settings: ServerSettings, now_ms: int, *, full: bool) -> Iterator[Finding]:
@@ -67,10 +78,12 @@ def _records(settings: ServerSettings, now_ms: int, *, full: bool) -> Iterator[F
             current = yield from check_schema(store)
             if not current:
                 return
-            looks: list[Callable[[], Iterator[Finding]]] = [
-                *(lambda check=check: _within(store, check, now_ms) for check in _RECORDS),
-                *(lambda check=check: check(store) for check in _ALL_RECORDS if full),
-            ]
+            looks = [partial(_within, store, check, now_ms) for check in _RECORDS]
+            if full:
+                looks += [partial(check_all_chains, store), partial(check_derived, store)]
+            else:
+                looks.append(partial(_within, store, check_recent_chains, now_ms))
+            looks.append(partial(_within, store, check_notices, now_ms))
             for look in looks:
                 try:
                     yield from look()

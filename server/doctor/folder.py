@@ -11,7 +11,7 @@ from pathlib import Path
 from attendance.finding import Finding
 from server.config import ServerSettings
 from server.errors import StoreError
-from server.keys import load_secrets
+from server.keys import KEY_BYTES, load_secrets
 
 FREE_MIN_MB = 1000
 FILES_MIN = 1000
@@ -32,7 +32,7 @@ def wrong_user(settings: ServerSettings) -> Finding | None:
 
 
 def check_folder(settings: ServerSettings) -> Iterator[Finding]:
-    """Write a file without a name, which leaves nothing behind, and look at what room there is for more."""
+    """Write a file without a name, which leaves nothing behind, and look what room there is. Raises: OSError."""
     folder = Path(settings.data_dir)
     refused = write_refused(folder)
     if refused is None:
@@ -62,23 +62,24 @@ def write_refused(folder: Path) -> OSError | None:
 
 
 def check_secrets(settings: ServerSettings) -> Iterator[Finding]:
-    """Read the secrets, and look who else can."""
+    """Read the secrets, and look who else can. Raises: OSError."""
     folder = Path(settings.data_dir)
+    keys = sorted((folder / "secrets").glob("*.key"))
     try:
         load_secrets(folder)
     except StoreError as error:
         match error.__cause__:
-            case FileNotFoundError():
-                code = "secrets_missing"
-            case OSError():
-                code = "secrets_unreadable"
+            case FileNotFoundError(filename=file):
+                yield Finding("secrets_missing", wrong=True, values={"file": file})
+            case OSError(filename=file, strerror=reason):
+                yield Finding("secrets_unreadable", wrong=True, values={"file": file, "reason": reason})
             case _:
-                code = "secrets_damaged"
-        yield Finding(code, wrong=True, values={"reason": error})
+                damaged = [str(each) for each in keys if each.stat().st_size != KEY_BYTES]
+                yield Finding("secrets_damaged", wrong=True, values={"files": ", ".join(damaged)})
         return
-    readable = [path.name for path in (folder / "secrets").glob("*.key") if path.stat().st_mode & 0o077]
+    readable = [each.name for each in keys if each.stat().st_mode & 0o077]
     if readable:
-        yield Finding("secrets_open", wrong=True, values={"files": ", ".join(sorted(readable))})
+        yield Finding("secrets_open", wrong=True, values={"files": ", ".join(readable)})
     else:
         yield Finding("secrets")
 

@@ -2,6 +2,7 @@
 
 import smtplib
 import ssl
+from collections.abc import Iterator
 
 import msgspec
 
@@ -14,17 +15,18 @@ from server.notify.mail import MailTransport, read_password
 PATIENCE_S = 10
 
 
-def check_mail(settings: ServerSettings) -> Finding:
+def check_mail(settings: ServerSettings) -> Iterator[Finding]:
     """Say hello to the mail server and goodbye."""
     values: dict[str, object] = {"where": f"{settings.smtp.host}:{settings.smtp.port}"}
     patient = msgspec.structs.replace(settings.smtp, timeout_s=min(settings.smtp.timeout_s, PATIENCE_S))
     try:
         MailTransport(patient, password=read_password(settings.smtp), clock=SystemClock()).reach()
     except PasswordMissing as error:
-        return Finding("mail_password", wrong=True, values={"reason": error})
+        yield Finding("mail_password", wrong=True, values={"reason": error})
     except TransportError as error:
-        return Finding(_code(error.__cause__), wrong=True, values=values | {"reason": error})
-    return Finding("mail", values=values)
+        yield Finding(_code(error.__cause__), wrong=True, values=values | {"reason": error})
+    else:
+        yield Finding("mail", values=values)
 
 
 def _code(cause: BaseException | None) -> str:

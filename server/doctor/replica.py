@@ -18,18 +18,12 @@ _FILES = re.compile(r"^\s*type:\s*file\s*$.*?^\s*path:\s*[\"']?(.+?)[\"']?\s*$",
 
 
 def check_replica(file: Path | None, now_ms: int) -> Iterator[Finding]:
-    """Look at how far behind litestream is, if it was ever set up; there may be none, and then nothing is said."""
+    """Look at how far behind litestream is, if it was ever set up; there may be none, and then nothing is said.
+
+    Raises: OSError.
+    """
     if file is None or not file.exists():
         return
-    try:
-        yield from _check(file, now_ms)
-    except OSError as error:
-        values = {"file": error.filename or CONFIG, "reason": error.strerror or error}
-        yield Finding("replica_unreadable", wrong=True, values=values)
-
-
-def _check(file: Path, now_ms: int) -> Iterator[Finding]:
-    """Raises: OSError."""
     text = CONFIG.read_text(encoding="utf-8", errors="replace") if CONFIG.exists() else ""
     configured = str(file) in text
     taken = _changes(file.with_name(f".{file.name}-litestream"))

@@ -136,4 +136,4 @@ def test_the_command_says_what_to_do_and_fails_when_something_is_wrong(folder: P
 def test_the_command_reads_all_records_when_it_is_told_to(folder: Path, store: Store) -> None:
     record(store)
     said = run(folder, "bind.port=0", "live.port=0", "smtp.port=1", full=True)
-    assert "All records are unbroken and unchanged (5 of 1 sessions)." in said.output
+    assert "All records are unbroken and unchanged (5 in 1 sessions)." in said.output

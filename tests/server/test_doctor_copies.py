@@ -70,7 +70,7 @@ def test_a_key_that_is_none(folder: Path, backup: BackupSettings) -> None:
 def test_a_folder_for_backups_that_is_none(folder: Path, backup: BackupSettings) -> None:
     Path(backup.folder).rmdir()
     Path(backup.folder).touch()
-    assert wrong(found(folder, backup=backup)) == {"backup_unreadable"}
+    assert wrong(found(folder, backup=backup)) == {"unreadable"}
 
 
 @pytest.mark.parametrize("number", [0, 1, 100, 300, 500])

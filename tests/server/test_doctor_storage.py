@@ -170,7 +170,8 @@ def test_postgresql_that_is_not_there_or_does_not_answer(folder: Path) -> None:
 
 
 def test_a_database_url_that_nobody_understands(folder: Path) -> None:
-    assert "database_unreached" in wrong(found(folder, database_url="nonsense"))
+    for url in ("nonsense", "sqlite:nonsense", "oracle://nobody"):
+        assert "database_unreached" in wrong(found(folder, database_url=url))
 
 
 def test_a_disk_that_is_nearly_full(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
