@@ -19,11 +19,11 @@ class Certificate:
     context: ssl.SSLContext
 
 
-def make_certificate(folder: Path) -> Certificate:
-    """Write a certificate that signed itself, valid for a day, and its key into a folder."""
+def make_certificate(folder: Path, at: datetime | None = None) -> Certificate:
+    """Write a certificate that signed itself, valid for a day from `at`, else from now, and its key into a folder."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "tests.invalid")])
-    now = datetime.now(UTC)
+    now = at or datetime.now(UTC)
     made = (
         x509.CertificateBuilder()
         .subject_name(name)

@@ -98,7 +98,7 @@ class ModelServer:
         self.revoked: set[str] = set()
         self.codes = {"GOODCODE23"}
         self.enrolled: dict[str, str] = {}
-        self.holders = (Holder("child-1", Mark(Animal.CAT, Colour.RED), ("aa" * 32,)),)
+        self.holders: tuple[Holder, ...] = (Holder("child-1", Mark(Animal.CAT, Colour.RED), ("aa" * 32,)),)
         self.names = seal({"child-1": DisplayName("山田 花", "やまだ はな")}, NAMES_KEY)
         self.names_key = NAMES_KEY
         self.policy = Policy()

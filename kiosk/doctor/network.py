@@ -1,6 +1,7 @@
 """What the doctor finds of the way to the server: a signed question that changes nothing, and why it got no answer."""
 
 import errno
+import os
 import socket
 import ssl
 from collections.abc import Iterator
@@ -35,6 +36,10 @@ _NO_WAY = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN})
 
 def check_server(settings: KioskSettings, clock: Clock, boot: str, known: Known) -> Iterator[Finding]:
     """Yield whether the server answers this kiosk; asks once, for what sync asks for all the time."""
+    ca_file = settings.sync.ca_file
+    if ca_file and not os.access(ca_file, os.R_OK):
+        yield Finding("server_ca_file", wrong=True, values={"file": ca_file})
+        return
     ours = standing(settings)
     if ours is None and not settings.server_url:
         return  # nobody said where it is

@@ -151,12 +151,18 @@ def test_a_second_door_of_the_same_kiosk_does_not_start(door: "subprocess.Popen[
     assert door.poll() is None
 
 
-def test_doctor_exits_by_what_it_finds(enrolled: Path) -> None:
+def test_doctor_says_at_the_end_what_is_wrong_by_number_and_exits_by_it(enrolled: Path) -> None:
     result = invoke("doctor", "--config", str(enrolled))
     assert result.exit_code == 1, "its server does not exist"
-    assert "WRONG  The server" in result.output
-    assert "-> Check the network" in result.output
-    assert "ok     Reader front works." in result.output
+    looked_at, _, told = result.output.partition("\n\n")
+    assert "ok     Reader front works." in looked_at
+    assert "WRONG  The server" in looked_at
+    assert "->" not in looked_at
+    lines = told.splitlines()
+    assert lines[0] == f"{looked_at.count('WRONG')} things are wrong."
+    assert lines[1].startswith("1. ")
+    assert lines[2].startswith("       -> ")
+    assert "-> Call the office. Nothing is lost" in told
 
 
 def test_doctor_leaves_the_readers_of_a_running_door_alone(door: "subprocess.Popen[str]", enrolled: Path) -> None:

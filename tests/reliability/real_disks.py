@@ -75,10 +75,10 @@ class Ext4:
 
 
 @contextmanager
-def tmpfs(folder: Path, *, files: int) -> Iterator[Path]:
+def tmpfs(folder: Path, *, files: int, size_mb: int = 4) -> Iterator[Path]:
     """A filesystem in memory that has room for so many files and folders."""
     folder.mkdir()
-    run("mount", "-t", "tmpfs", "-o", f"size=4m,nr_inodes={files}", "tadaima", folder)
+    run("mount", "-t", "tmpfs", "-o", f"size={size_mb}m,nr_inodes={files}", "tadaima", folder)
     try:
         yield folder
     finally:
