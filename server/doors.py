@@ -34,7 +34,8 @@ def doors(conn: Connection, site_id: str, at_ms: int) -> tuple[Door, ...]:
             id=row.id,
             name=row.name,
             heard_at_ms=row.heard_at_ms,
-            silent=row.heard_at_ms is None or at_ms - row.heard_at_ms > SILENT_MS,
+            silent=row.heard_at_ms is None
+            or abs(at_ms - row.heard_at_ms) > SILENT_MS,  # the clock may have been set back
             unsent=row.unsent,
             trouble=row.trouble,
         )
@@ -45,6 +46,8 @@ def doors(conn: Connection, site_id: str, at_ms: int) -> tuple[Door, ...]:
 def own_clock_ahead_ms(conn: Connection, at_ms: int) -> int:
     """Return by how much this server's clock is ahead by the word of the kiosks that are not silent; 0 for all well."""
     heard = select(kiosk.c.clock_ahead_ms).where(
-        kiosk.c.clock_ahead_ms.is_not(None), kiosk.c.heard_at_ms > at_ms - SILENT_MS, kiosk.c.revoked_at_ms.is_(None)
+        kiosk.c.clock_ahead_ms.is_not(None),
+        kiosk.c.heard_at_ms.between(at_ms - SILENT_MS + 1, at_ms + SILENT_MS - 1),
+        kiosk.c.revoked_at_ms.is_(None),
     )
     return server_ahead_ms(conn.execute(heard).scalars().all())

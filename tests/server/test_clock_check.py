@@ -10,7 +10,7 @@ from attendance.catalogue import Language
 from attendance.clock import ClockState, ManualClock
 from server.clock_check import LONGEST_WAY_MS, TOLERATED_MS, clock_difference, server_ahead_ms
 from server.config import ServerSettings
-from server.doors import SILENT_MS, own_clock_ahead_ms
+from server.doors import SILENT_MS, doors, own_clock_ahead_ms
 from server.store.engine import Store
 from tests.server import factories as make
 from tests.server import web_site as web
@@ -57,6 +57,15 @@ def test_silent_and_revoked_kiosks_have_no_say(store: Store) -> None:
     make.kiosk(store, site_id=site.id, heard_at_ms=NOON_MS, clock_ahead_ms=HOUR_MS)
     with store.read() as conn:
         assert own_clock_ahead_ms(conn, NOON_MS) == HOUR_MS
+
+
+def test_a_kiosk_last_heard_before_the_clock_was_set_back_is_silent_and_has_no_say(store: Store) -> None:
+    site = make.site(store)
+    make.kiosk(store, site_id=site.id, heard_at_ms=NOON_MS + HOUR_MS, clock_ahead_ms=0)
+    make.kiosk(store, site_id=site.id, heard_at_ms=NOON_MS, clock_ahead_ms=-HOUR_MS)
+    with store.read() as conn:
+        assert sorted(door.silent for door in doors(conn, site.id, NOON_MS)) == [False, True]
+        assert own_clock_ahead_ms(conn, NOON_MS) == -HOUR_MS
 
 
 @pytest.mark.usefixtures("quick_passwords")

@@ -1,0 +1,1 @@
+"""Clocks that lie: true time is simulated, troubles are played through the real door, sync and server."""
