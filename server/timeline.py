@@ -68,6 +68,10 @@ class Neighbours:
     before_ms: int
     """Nothing of the boot was after this."""
 
+    def earliest_ms(self, boot_ns: int) -> int:
+        """Return before when an instant of the boot was not; a later one's is not earlier."""
+        return self.after_ms + (boot_ns - self.first.boot_ns) * (1_000_000 - DRIFT_PPM) // 10**12
+
 
 @dataclass(frozen=True, slots=True)
 class BestTime:
@@ -141,9 +145,8 @@ def between(at: ClockReading, neighbours: Neighbours) -> BestTime:
 
     The boot is moved as a whole, so that what was done in it stays in order.
     """
-    since_ns = at.boot_ns - neighbours.first.boot_ns
-    by_wall_ms = neighbours.first.wall_ms + since_ns // 1_000_000
-    earliest_ms = neighbours.after_ms + since_ns // 1_000_000 - drift_ms(since_ns)
+    by_wall_ms = neighbours.first.wall_ms + (at.boot_ns - neighbours.first.boot_ns) // 1_000_000
+    earliest_ms = neighbours.earliest_ms(at.boot_ns)
     latest_ms = max(earliest_ms, neighbours.before_ms)
     at_ms = min(max(by_wall_ms, earliest_ms), latest_ms)
     return BestTime(at_ms, TimeSource.UNSETTLED, max(at_ms - earliest_ms, latest_ms - at_ms))
@@ -151,9 +154,8 @@ def between(at: ClockReading, neighbours: Neighbours) -> BestTime:
 
 def allows(neighbours: Neighbours, anchor: Anchor) -> bool:
     """Say whether a boot that has this anchor lies between its neighbours."""
-    since_ns = anchor.boot_ns - neighbours.first.boot_ns
-    earliest_ms = neighbours.after_ms + since_ns // 1_000_000 - drift_ms(since_ns)
-    return earliest_ms - anchor.err_ms <= anchor.server_ms <= neighbours.before_ms + anchor.err_ms
+    earliest_ms, latest_ms = neighbours.earliest_ms(anchor.boot_ns), neighbours.before_ms
+    return earliest_ms - anchor.err_ms <= anchor.server_ms <= latest_ms + anchor.err_ms
 
 
 def compare(held: Anchor, new: Anchor) -> Change:
