@@ -1,4 +1,4 @@
-"""Looking at everything a working kiosk needs, one thing after the other, causes before what comes of them."""
+"""Looking at everything a working kiosk needs: first what records rest on, and causes before what comes of them."""
 
 import os
 import pwd
@@ -17,8 +17,8 @@ from kiosk.doctor.processes import check_door, check_sync
 from kiosk.doctor.readers import check_readers
 from kiosk.doctor.record import check_record
 from kiosk.doctor.roster import check_roster
-from kiosk.doctor.standing import check_standing
-from kiosk.doctor.storage import check_storage
+from kiosk.doctor.standing import check_secrets, check_standing
+from kiosk.doctor.storage import check_ballast, check_storage
 from kiosk.faults import where
 from kiosk.timekeeping import boot_id
 from kiosk.version import version
@@ -49,6 +49,8 @@ def examine(settings: KioskSettings, clock: Clock, boot: str | None = None) -> I
         partial(check_backlog, settings, clock, boot, known),
         partial(check_roster, settings, known),
         partial(check_clock, settings, clock, boot, known),
+        partial(check_ballast, settings),
+        partial(check_secrets, settings),
     )
     for check in checks:
         try:

@@ -11,7 +11,7 @@ from kiosk.doctor.known import Known
 from kiosk.doctor.locks import WHOLE_FILE, Lock, write_locks
 from kiosk.door_report import DOOR_SILENT, JOURNAL_BROKEN, read_report
 from kiosk.only_one import LOCK_FILE
-from kiosk.sync_report import read_sync_report
+from kiosk.sync_report import SyncReport, read_sync_report
 
 CONTACT_OLD_S = 300.0
 _NS = 1_000_000_000
@@ -56,13 +56,15 @@ def check_sync(settings: KioskSettings, clock: Clock, known: Known) -> Iterator[
             yield Finding("sync_quarantined", wrong=True, values={"entries": report.quarantined})
         if not report.problems and not report.quarantined:
             yield Finding("sync")
-    yield from _contact(known, now_ns, silent=silent)
+    yield from _contact(known, now_ns, None if silent else report)
 
 
-def _contact(known: Known, now_ns: int, *, silent: bool) -> Iterator[Finding]:
+def _contact(known: Known, now_ns: int, report: SyncReport | None) -> Iterator[Finding]:
+    """How long ago the server was heard, and what sync says is in between; it may try what the doctor does not."""
+    reason = "-" if report is None else report.fault or "-"
     if known.contact is not None:
         old_s = (now_ns - known.contact.at_boot_ns) / _NS
         if old_s > CONTACT_OLD_S:
-            yield Finding("contact_old", wrong=True, values={"minutes": int(old_s // 60)})
-    elif not silent and known.error is None:
-        yield Finding("contact_none", wrong=True)
+            yield Finding("contact_old", wrong=True, values={"minutes": int(old_s // 60), "reason": reason})
+    elif report is not None and known.error is None:
+        yield Finding("contact_none", wrong=True, values={"reason": reason})

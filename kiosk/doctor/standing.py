@@ -15,10 +15,14 @@ _OTHERS = 0o077
 
 
 def check_standing(settings: KioskSettings) -> Iterator[Finding]:
-    """Yield who this kiosk is, and what is wrong with the files that say so."""
+    """Yield who this kiosk is, or why it is nobody."""
+    yield _identity(settings.data_dir)
+    yield from _key(settings.data_dir)
+
+
+def check_secrets(settings: KioskSettings) -> Iterator[Finding]:
+    """Yield what is wrong with the files of identity and keys though the kiosk works."""
     folder = settings.data_dir
-    yield _identity(folder)
-    yield from _key(folder)
     if _there(folder / COMING_KEY_FILE):
         again = _there(folder / IDENTITY_FILE)
         yield Finding("enrolment_open" if again else "enrolment_begun", wrong=True, values={"file": COMING_KEY_FILE})

@@ -39,8 +39,20 @@ def check_storage(settings: KioskSettings) -> Iterator[Finding]:
     if not (probed.code == "disk_no_room" and room.wrong):
         yield probed
     yield room
-    if settings.journal_path.exists():
-        yield from _ballast(settings.data_dir / BALLAST_FILE)
+
+
+def check_ballast(settings: KioskSettings) -> Iterator[Finding]:
+    """Yield what is wrong with the space held back for the day on which the disk is full, once there is a journal."""
+    path = settings.data_dir / BALLAST_FILE
+    try:
+        settings.journal_path.stat()
+        held = path.stat() if path.exists() else None
+    except OSError:
+        return  # the findings of disk and journal say it
+    if held is None:
+        yield Finding("ballast_gone", wrong=True)
+    elif min(held.st_size, held.st_blocks * 512) < BALLAST_BYTES:
+        yield Finding("ballast_short", wrong=True, values={"file": path})
 
 
 def _probe(folder: Path) -> Finding:
@@ -67,14 +79,3 @@ def _room(status: os.statvfs_result) -> Finding:
     if status.f_files and status.f_favail < max(1, min(FREE_MIN_FILES, status.f_files // 10)):
         return Finding("files_full", wrong=True, values={"files": status.f_favail})
     return Finding("disk_full" if free_mb < FREE_MIN_MB else "disk", free_mb < FREE_MIN_MB, {"free_mb": free_mb})
-
-
-def _ballast(path: Path) -> Iterator[Finding]:
-    """The space held back for the day on which the disk is full."""
-    try:
-        held = path.stat()
-    except FileNotFoundError:
-        yield Finding("ballast_gone", wrong=True)
-    else:
-        if min(held.st_size, held.st_blocks * 512) < BALLAST_BYTES:
-            yield Finding("ballast_short", wrong=True, values={"file": path})

@@ -168,4 +168,4 @@ def test_doctor_says_at_the_end_what_is_wrong_by_number_and_exits_by_it(enrolled
 def test_doctor_leaves_the_readers_of_a_running_door_alone(door: "subprocess.Popen[str]", enrolled: Path) -> None:
     assert door.stdout is not None
     door.stdout.readline()
-    assert "The door is running" in invoke("doctor", "--config", str(enrolled)).output
+    assert "The readers are in use by the door." in invoke("doctor", "--config", str(enrolled)).output

@@ -75,7 +75,7 @@ def test_a_server_that_was_not_heard_for_long_is_told_with_the_minutes(tmp_path:
         kiosk.report()
         kiosk.step()
         findings = kiosk.findings()
-        assert findings["contact_old"].values == {"minutes": 21}
+        assert findings["contact_old"].values == {"minutes": 21, "reason": "foreign"}
         assert "sync_silent" not in findings
 
 
@@ -83,7 +83,7 @@ def test_a_server_that_was_not_heard_since_the_start_is_told(tmp_path: Path) -> 
     with house(tmp_path, None) as kiosk:
         assert "contact_none" not in kiosk.wrong(), "sync did not even ask"
         kiosk.step()
-        assert "contact_none" in kiosk.wrong()
+        assert kiosk.findings()["contact_none"].values == {"reason": "unreachable"}
 
 
 def test_a_server_that_holds_another_entry_in_the_same_place_is_told(tmp_path: Path, server: ModelServer) -> None:
