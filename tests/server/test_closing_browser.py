@@ -105,12 +105,13 @@ def test_a_list_of_what_to_check_stays_as_it_is_while_nothing_changes(context: B
     assert page.locator("[data-same-as-before]").count() == 1
 
 
-def test_how_far_off_a_time_may_be_stands_beside_it(context: BrowserContext, house: House) -> None:
+def test_how_far_off_a_time_may_be_stands_beside_it(context: BrowserContext, house: House, screenshots: Path) -> None:
     house.disagrees()
     page = logged_in(context, house.url, "hana")
     for number, said in ((5, "±3分"), (6, "14:52〜15:32の間"), (7, "時刻未確定")):
         expect(page.locator(f".in [data-child='{house.children[number]}']")).to_contain_text(said)
     expect(page.locator(f".in [data-child='{house.children[7]}']")).not_to_contain_text("の間")
+    keep(page, screenshots / "staff-check.png", full_page=False)
 
 
 def test_after_closing_a_site_is_told_of_children_without_an_exit(context: BrowserContext, house: House) -> None:
