@@ -6,6 +6,7 @@ from unittest.mock import patch
 
 from bench import bad_network, cut_off, hostile, killing, two_doors
 from bench.block_cuts import proofs as block_cuts
+from bench.clocks import measure as clocks
 from bench.disk_faults import FAULTS, Life, spoil_and_set_aside, suffer, suffer_in_turn
 from bench.faulty_disk.faults import Fail
 from bench.faulty_disk.operations import Operation
@@ -32,6 +33,7 @@ def run(*, quick: bool) -> list[Row]:
         *two_doors.rows(quick=quick),
         *cut_off.rows(quick=quick),
         *sync_model.rows(quick=quick),
+        *clocks.rows(quick=quick),
         *hostile.rows(quick=quick),
     ]
 
