@@ -1,5 +1,7 @@
 """Whether a backup was made of late, where it lies, and whether it can be one as far as can be told without its key."""
 
+import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +15,10 @@ from server.doctor.folder import write_refused
 from server.errors import BackupRefused
 
 BACKUP_OLD_MS = 2 * 86_400_000
-_AGE = b"age-encryption.org/v1\n-> "
-_HEADER_END = b"\n--- "
+_HEADER = re.compile(rb"age-encryption\.org/v1\n(-> [^\n]+\n([A-Za-z0-9+/]*\n)+)+--- [A-Za-z0-9+/]{43}\n")
 _HEADER_MOST_BYTES = 1 << 16
 _NONCE_BYTES, _TAG_BYTES, _CHUNK_BYTES = 16, 16, (1 << 16) + 16
-"""The payload of an age file. Source: age-encryption.org/v1, "Payload"."""
+"""Header and payload of an age file. Source: age-encryption.org/v1, "Header" and "Payload"."""
 
 
 def check_backups(settings: ServerSettings, now_ms: int) -> Iterator[Finding]:
@@ -65,12 +66,12 @@ def _can_be_whole(made: list[Path]) -> bool:
     last = made[-1]
     size_bytes = last.stat().st_size
     with last.open("rb") as file:
-        head = file.read(_HEADER_MOST_BYTES)
-        last_byte = file.seek(max(0, size_bytes - 1)) and file.read(1)  # a card that forgot its end says so here
-    end = head.find(b"\n", head.find(_HEADER_END) + 1) + 1
-    if not head.startswith(_AGE) or _HEADER_END not in head or not last_byte:
-        return False
-    payload_bytes = size_bytes - end - _NONCE_BYTES
+        header = _HEADER.match(file.read(_HEADER_MOST_BYTES))
+        if header is None:
+            return False
+        file.seek(-1, os.SEEK_END)
+        file.read(1)  # a disk that lost the end of what it was given refuses this
+    payload_bytes = size_bytes - header.end() - _NONCE_BYTES
     in_last_chunk = payload_bytes % _CHUNK_BYTES
     if payload_bytes <= _TAG_BYTES or 0 < in_last_chunk <= _TAG_BYTES:
         return False

@@ -153,7 +153,7 @@ def _connect_args(url: URL) -> dict[str, Any]:
     match url.get_backend_name():
         case "sqlite":
             return {"timeout": BUSY_TIMEOUT_S}
-        case "postgresql":
+        case "postgresql" if "connect_timeout" not in url.query:
             return {"connect_timeout": _CONNECT_TIMEOUT_S}
         case _:
             return {}

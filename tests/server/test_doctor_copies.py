@@ -8,8 +8,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
+from sqlalchemy import insert
 
 from server.backup.make import make_backup
 from server.backup.restore import make_key
@@ -17,6 +19,7 @@ from server.config import BackupSettings
 from server.doctor import replica
 from server.doctor.backups import BACKUP_OLD_MS
 from server.store.engine import Store, sqlite_url
+from server.store.tables import site
 from tests.server import factories as make
 from tests.server.doctor_parts import found, wrong
 from tests.server.factories import NOON_MS
@@ -73,14 +76,31 @@ def test_a_folder_for_backups_that_is_none(folder: Path, backup: BackupSettings)
     assert wrong(found(folder, backup=backup)) == {"unreadable"}
 
 
-@pytest.mark.parametrize("number", [0, 1, 100, 300, 500])
-def test_a_backup_that_was_cut_short(folder: Path, backup: BackupSettings, number: int) -> None:
-    whole = make_one(folder, backup).read_bytes()
+NONCE_BYTES, CHUNK_BYTES = 16, 65536 + 16
+
+
+@pytest.mark.parametrize("payload_bytes", [-1, 0, 10, NONCE_BYTES, NONCE_BYTES + 16, NONCE_BYTES + CHUNK_BYTES + 10])
+def test_a_backup_that_was_cut_short(folder: Path, backup: BackupSettings, payload_bytes: int) -> None:
+    path = make_one(folder, backup)
+    whole = path.read_bytes()
+    header_bytes = whole.index(b"\n", whole.index(b"\n--- ") + 1) + 1
     assert wrong(found(folder, backup=backup)) == {"backup_same_disk"}
-    make_one(folder, backup, 1).write_bytes(whole[:number])
-    assert wrong(found(folder, backup=backup)) >= {"backup_damaged"}
-    make_one(folder, backup, 2).write_bytes(bytes(len(whole)))
-    assert wrong(found(folder, backup=backup)) >= {"backup_damaged"}
+    path.write_bytes((whole + bytes(2 * CHUNK_BYTES))[: header_bytes + payload_bytes])
+    assert "backup_damaged" in wrong(found(folder, backup=backup))
+
+
+@pytest.mark.parametrize("content", [b"", b"age", bytes(10_000), b"age-encryption.org/v1\n-> X25519 "], ids=len)
+def test_a_file_that_is_no_backup(folder: Path, backup: BackupSettings, content: bytes) -> None:
+    make_one(folder, backup).write_bytes(content)
+    assert "backup_damaged" in wrong(found(folder, backup=backup))
+
+
+def test_a_backup_of_several_chunks_is_whole(folder: Path, store: Store, backup: BackupSettings) -> None:
+    noise = [{"id": str(number), "code": str(number), "name": token_hex(32)} for number in range(2000)]
+    with store.write() as conn:
+        conn.execute(insert(site), noise)
+    assert make_one(folder, backup).stat().st_size > CHUNK_BYTES
+    assert wrong(found(folder, backup=backup)) == {"backup_same_disk"}
 
 
 def test_a_backup_that_is_half_of_the_one_before(folder: Path, backup: BackupSettings) -> None:

@@ -124,6 +124,7 @@ def test_a_database_that_another_program_holds(folder: Path, store: Store, monke
         seen = found(folder)
     assert wrong(seen) == {"database_locked"}
     assert f"({pid})" in str(seen["database_locked"].values["by"])
+    assert "dispatcher_missing" in seen, "whoever has the file open need not be the dispatcher"
     assert "database_locked" not in found(folder)
 
 
