@@ -55,7 +55,7 @@ class Matter:
     time: BestTime
     """Of an entry in quarantine whose own time is not settled: when it was received."""
     child: str = ""
-    before_ms: int | None = None
+    before: BestTime | None = None
     """When the child came or left before; of contradictions."""
     kiosk: str = ""
     """By name; empty for none."""
@@ -104,7 +104,11 @@ def contradictions(records: Iterable[Recorded]) -> tuple[Matter, ...]:
     movements = [each.movement for each in once.values()]
     before = dict(_befores(movements))
     flags = [flag for presence in fold(movements).values() for flag in presence.flags]
-    return tuple(sorted((_contradiction(once[about], flag, before[about]) for flag, about in flags), key=_order))
+    found = []
+    for flag, about in flags:
+        earlier = before[about]
+        found.append(_contradiction(once[about], flag, None if earlier is None else once[earlier.id].time))
+    return tuple(sorted(found, key=_order))
 
 
 def _befores(movements: Iterable[Movement]) -> Iterator[tuple[str, Movement | None]]:
@@ -115,21 +119,21 @@ def _befores(movements: Iterable[Movement]) -> Iterator[tuple[str, Movement | No
         last[walk.child] = walk
 
 
-def _contradiction(record: Recorded, flag: Flag, before: Movement | None) -> Matter:
+def _contradiction(record: Recorded, flag: Flag, before: BestTime | None) -> Matter:
     if flag is Flag.ENTRY_WHILE_PRESENT:
         kind = MatterKind.ENTRY_AGAIN
     else:
         kind = MatterKind.EXIT_WITHOUT_ENTRY if before is None else MatterKind.EXIT_AGAIN
-    return _of(record, kind, None if before is None else before.at_ms)
+    return _of(record, kind, before)
 
 
-def _of(record: Recorded, kind: MatterKind, before_ms: int | None = None) -> Matter:
+def _of(record: Recorded, kind: MatterKind, before: BestTime | None = None) -> Matter:
     return Matter(
         kind=kind,
         record=record.movement.id,
         time=record.time,
         child=record.movement.child,
-        before_ms=before_ms,
+        before=before,
         kiosk=record.kiosk,
         by=record.by,
     )

@@ -23,8 +23,8 @@ _CHILDREN = (
     *("extended", "still_in", "unsettled", "first_entry_err_s", "last_exit_err_s"),
 )
 _CLOSING = (
-    *("day", "site_code", "site", "matter", "number", "name", "kana", "time", "time_err_s", "before"),
-    *("kiosk", "made_by", "card", "record"),
+    *("day", "site_code", "site", "matter", "number", "name", "kana", "time", "time_err_s"),
+    *("before", "before_err_s", "kiosk", "made_by", "card", "record"),
 )
 
 
@@ -98,7 +98,8 @@ def _closing_row(day: date, each: SiteReport, line: MatterLine, words: Catalogue
     matter = line.matter
     return (
         *(day, each.code, each.name, words.text(f"report.matter.{matter.kind}"), line.number, line.name, line.kana),
-        *(_wall_time(matter.time), _err_s(matter.time, words), _clock_time(matter.before_ms), matter.kiosk),
+        *(_wall_time(matter.time), _err_s(matter.time, words), _wall_time(matter.before), _err_s(matter.before, words)),
+        matter.kiosk,
         *(None if matter.by is None else words.text(f"web.by.{matter.by}"), matter.card, matter.record),
     )
 
@@ -111,11 +112,7 @@ def _err_s(at: BestTime | None, words: Catalogue) -> Cell:
 
 
 def _wall_time(at: BestTime | None) -> time | None:
-    return None if at is None else _clock_time(at.at_ms)
-
-
-def _clock_time(at_ms: int | None) -> time | None:
-    if at_ms is None:
+    if at is None:
         return None
-    at = from_ms(at_ms).astimezone(JST)
-    return time(at.hour, at.minute)
+    shown = from_ms(at.at_ms).astimezone(JST)
+    return time(shown.hour, shown.minute)

@@ -55,12 +55,11 @@ def _matter(line: MatterLine) -> dict[str, Any]:
         "number": line.number,
         "name": line.name,
         "kana": line.kana,
-        "before": _instant(matter.before_ms),
         "kiosk": matter.kiosk,
         "by": matter.by,
         "card": matter.card,
     }
-    return _with_times(values, at=matter.time)
+    return _with_times(values, at=matter.time, before=matter.before)
 
 
 def _with_times(values: dict[str, Any], **times: BestTime | None) -> dict[str, Any]:

@@ -58,9 +58,10 @@ class Conflict:
     time: str
     """HH:MM of `at`."""
     doubt: Doubt | None
-    before_ms: int | None
-    before: str
-    """HH:MM when the child came or left before, empty for not at all."""
+    before: BestTime | None
+    """When the child came or left before, None for not at all."""
+    time_before: str
+    """HH:MM of `before`, else empty."""
     kiosk: str
     """By name; empty for none."""
     by: MadeBy | None
@@ -160,8 +161,8 @@ def _conflict(each: Matter, person: Person, at_ms: int) -> Conflict:
         at=each.time,
         time=hh_mm(each.time.at_ms),
         doubt=doubt(each.time, at_ms),
-        before_ms=each.before_ms,
-        before="" if each.before_ms is None else hh_mm(each.before_ms),
+        before=each.before,
+        time_before="" if each.before is None else hh_mm(each.before.at_ms),
         kiosk=each.kiosk,
         by=each.by,
     )

@@ -71,11 +71,13 @@ def _board(site: Row[Any], at_ms: int) -> Board:
 
 def _conflict(row: Conflict) -> dict[str, Any]:
     what = {"key": row.key, "kind": row.kind, "child": row.child, "name": row.name}
-    return what | _time("at", row.at) | {"before_ms": row.before_ms, "kiosk": row.kiosk, "by": row.by}
+    return what | _time("at", row.at) | _time("before", row.before) | {"kiosk": row.kiosk, "by": row.by}
 
 
-def _time(name: str, time: BestTime) -> dict[str, Any]:
+def _time(name: str, time: BestTime | None) -> dict[str, Any]:
     """Return a time with its bound, null for none, and what it rests on."""
+    if time is None:
+        return {f"{name}_ms": None, f"{name}_err_ms": None, f"{name}_source": None}
     return {f"{name}_ms": time.at_ms, f"{name}_err_ms": time.err_ms, f"{name}_source": time.source}
 
 

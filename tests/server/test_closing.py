@@ -103,8 +103,8 @@ def test_contradictions_are_the_flags_of_the_fold_each_with_the_state_before_it(
     for each in found:
         again = flagged[each.record] is Flag.ENTRY_WHILE_PRESENT
         assert again == (each.kind is MatterKind.ENTRY_AGAIN) == (ways[each.record] is IN)
-        assert (each.before_ms is None) == (each.kind is MatterKind.EXIT_WITHOUT_ENTRY)
-        assert each.before_ms is None or each.before_ms <= each.time.at_ms
+        assert (each.before is None) == (each.kind is MatterKind.EXIT_WITHOUT_ENTRY)
+        assert each.before is None or each.before.at_ms <= each.time.at_ms
 
 
 @given(_days, st.integers(-10, 10))
@@ -134,7 +134,7 @@ def test_each_contradiction_says_what_happened_where_and_what_was_before() -> No
             recorded("a:3", "b", OUT, 20 * MINUTE_MS),
         ]
     )
-    assert [(each.kind, each.record, each.kiosk, each.before_ms) for each in found] == [
+    assert [(each.kind, each.record, each.kiosk, each.before and each.before.at_ms) for each in found] == [
         (MatterKind.ENTRY_AGAIN, "b:1", "back", NOON_MS),
         (MatterKind.EXIT_AGAIN, "b:2", "back", NOON_MS + 9 * MINUTE_MS),
         (MatterKind.EXIT_WITHOUT_ENTRY, "a:3", "front", None),

@@ -130,6 +130,8 @@ def test_programs_read_contradictions_with_how_sure_their_times_are(
             "at_err_ms": 90_000,
             "at_source": "unsettled",
             "before_ms": first.at_ms,
+            "before_err_ms": 1_200,
+            "before_source": "anchor",
             "kiosk": "Back",
             "by": "card",
         }
