@@ -34,6 +34,9 @@ CONTACT_S = 10.0
 """How often the cache is told that the server answers; more often would only wear out the memory card, since the door
 waits three times as long before it says that the server is away."""
 
+LONGEST_WAY_S = 120.0
+"""There and back; no request may take so long, so whatever did was slept through, and tells no time any more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -126,8 +129,9 @@ class Sync:
         with self._noting(Problem.JOURNAL_UNREADABLE, JournalError):
             more = self._delivery.send(answer.want, heads, first=session, max_batch=answer.max_batch)
         self._take_news(answer)
-        # The server told its time somewhere on the way there and back.
-        self._note_contact((asked_ns + answered.boot_ns) // 2, answer.time_ms)
+        if answered.boot_ns - asked_ns <= LONGEST_WAY_S * 1e9:
+            # The server told its time somewhere on the way there and back.
+            self._note_contact((asked_ns + answered.boot_ns) // 2, answer.time_ms)
         if answer.backoff_ms > 0:
             return Step(again=False, wait_s=max(answer.backoff_ms / 1000, self._interval_s), wakeable=False)
         return Step(again=more, wait_s=0.0 if more else self._pause_s() * (0.9 + 0.2 * self._jitter()), wakeable=True)

@@ -4,16 +4,17 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from attendance.records import Direction
+from bench.sync_model import restored
 from bench.sync_model.machine import Ground
 from bench.sync_model.way import Fate
-from bench.sync_model.world import PRUNED_AFTER_S, World
+from bench.sync_model.world import DAY_S, PRUNED_AFTER_S, World
 
 
 def tap(world: World, count: int = 1) -> None:
     world.tap(0, 0, Direction.ENTRY, count)
 
 
-def restored(world: World) -> None:
+def back_from_a_backup(world: World) -> None:
     """A server that had everything comes back from a backup without it."""
     tap(world)
     world.settle()
@@ -82,7 +83,7 @@ def refused(world: World) -> None:
 
 def told_before_a_restore(world: World) -> None:
     """A notice was queued, its movement acknowledged, and the server came back from a backup."""
-    restored(world)
+    back_from_a_backup(world)
 
 
 def offline_for_long(world: World) -> None:
@@ -96,17 +97,31 @@ def offline_for_long(world: World) -> None:
     world.upkeep(0)
 
 
+def slept_through_an_answer(world: World) -> None:
+    """A machine sleeps over two days while it waits for an answer."""
+    tap(world)
+    world.suspend(0, 2 * DAY_S, 0.0, asking=True)
+
+
+def away_for_a_month(world: World) -> None:
+    """A kiosk has no network for thirty days, each with a session of its own."""
+    world.go_without_network(0, 30)
+
+
 EVENTS: dict[str, Callable[[World], None]] = {
-    "kiosk keeps a cursor": restored,
+    "kiosk keeps a cursor": back_from_a_backup,
     "holes are acknowledged": a_batch_arrives_alone,
     "sessions without an id of their own": disk_put_back,
     "a poisoned entry blocks the queue": poisoned,
     "the last entry stands, not the first": history_rewritten,
     "deleted when refused": refused,
     "any 200 acknowledges": captive_portal,
-    "a restored server wants nothing": restored,
+    "a restored server wants nothing": back_from_a_backup,
     "notices told of are queued again": told_before_a_restore,
     "pruned before it was acknowledged": offline_for_long,
+    "an answer slept through tells the time": slept_through_an_answer,
+    "only the newest sessions are offered": away_for_a_month,
+    **restored.EVENTS,
 }
 
 

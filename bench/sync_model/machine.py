@@ -11,11 +11,11 @@ from pathlib import Path
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import seed as use_seed
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from requests.adapters import HTTPAdapter
 
 from attendance.records import Direction
-from bench.sync_model.server import RealServer, Shortcut
+from bench.sync_model.server import CHILDREN, LATE, RealServer, Shortcut
 from bench.sync_model.side import Enrolled
 from bench.sync_model.way import Fate
 from bench.sync_model.world import DAY_S, PRUNED_AFTER_S, SIDES, World, new_kiosk
@@ -24,6 +24,7 @@ from kiosk.loopback import LoopbackServer
 MEMORY = Path("/dev/shm")
 """Where syncs cost nothing; what a disk does is tried elsewhere."""
 STEPS = 25
+DAYS_AWAY = 30
 _AT_ONCE = 50
 _HOUR_S = 3600.0
 
@@ -88,7 +89,9 @@ class Meeting(RuleBasedStateMachine):
         super().__init__()
         self.world = self.ground.world()
 
-    @rule(side=sides, child=st.integers(0, 2), way=st.sampled_from(Direction), count=st.integers(1, 3))
+    @rule(
+        side=sides, child=st.integers(0, CHILDREN + LATE - 1), way=st.sampled_from(Direction), count=st.integers(1, 3)
+    )
     def tap(self, side: int, child: int, way: Direction, count: int) -> None:
         self.world.tap(side, child, way, count)
 
@@ -180,6 +183,24 @@ class Meeting(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([20.0, 600.0, _HOUR_S, 12 * _HOUR_S, 2 * DAY_S, PRUNED_AFTER_S]))
     def pass_time(self, seconds: float) -> None:
         self.world.pass_time(seconds)
+
+    @rule()
+    def import_roster(self) -> None:
+        self.world.import_roster()
+
+    @rule(
+        side=sides,
+        hours=st.sampled_from([0.1, 9, 62]),
+        step=st.sampled_from([0.0, -_HOUR_S, 9.0]),
+        asking=st.booleans(),
+    )
+    def suspend(self, side: int, hours: float, step: float, asking: bool) -> None:  # noqa: FBT001 - drawn by Hypothesis
+        self.world.suspend(side, hours * _HOUR_S, step, asking=asking)
+
+    @precondition(lambda self: not self.world.was_away)  # once costs as much as all the rest
+    @rule(side=sides)
+    def go_without_network(self, side: int) -> None:
+        self.world.go_without_network(side, DAYS_AWAY)
 
     @rule()
     def settle(self) -> None:

@@ -1,5 +1,6 @@
 """Kiosks and servers that break one rule of the protocol each; the machine must find every one of them out."""
 
+import math
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -10,9 +11,11 @@ from sqlalchemy import Connection, update
 
 from attendance.records import Head, JournalLine
 from attendance.wire import EntriesRequest, OfferRequest, OfferResponse, Receipt, Want
+from bench.sync_model import restored
 from kiosk.delivery import Delivery
 from kiosk.errors import Trouble, UplinkError
 from kiosk.journal import Journal
+from kiosk.sync import Sync
 from kiosk.uplink import Uplink
 from server import ledger
 from server.offer import wanted
@@ -20,6 +23,7 @@ from server.store.tables import entry
 
 _offer, _send = Uplink.offer, Uplink.send
 _open_session = Journal._open_session
+_held = Sync._held
 _recognise = ledger._recognise
 _accept_within = ledger.accept_within
 
@@ -177,6 +181,25 @@ def prunes_too_much() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def sleep_ignored() -> Iterator[None]:
+    """The kiosk takes an answer for new however long it lay there while the machine slept."""
+    with patch("kiosk.sync.LONGEST_WAY_S", math.inf):
+        yield
+
+
+@contextmanager
+def newest_offered() -> Iterator[None]:
+    """The kiosk offers its newest sessions alone."""
+
+    def held(self: Sync) -> tuple[list[Head], str | None]:
+        heads, session = _held(self)
+        return heads[-5:], session
+
+    with patch.object(Sync, "_held", held):
+        yield
+
+
 MUTANTS: dict[str, Callable[[], Any]] = {
     "kiosk keeps a cursor": kiosk_cursor,
     "holes are acknowledged": holes_acknowledged,
@@ -188,4 +211,7 @@ MUTANTS: dict[str, Callable[[], Any]] = {
     "a restored server wants nothing": wants_nothing_again,
     "notices told of are queued again": forgets_what_it_told,
     "pruned before it was acknowledged": prunes_too_much,
+    "an answer slept through tells the time": sleep_ignored,
+    "only the newest sessions are offered": newest_offered,
+    **restored.MUTANTS,
 }

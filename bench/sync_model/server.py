@@ -1,6 +1,7 @@
 """The real server under test: the app on a real SQLite file, over sockets or without, restored by copying the file."""
 
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing
 from datetime import UTC, date, datetime
 from io import BytesIO
@@ -9,30 +10,39 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from flask import Flask
 from requests.adapters import HTTPAdapter
-from sqlalchemy import insert
+from sqlalchemy import insert, select
 from urllib3.response import HTTPResponse
 
+from attendance.catalogue import Language
 from attendance.clock import ManualClock, from_ms, local_day
 from attendance.presence import Movement
+from attendance.signatures import key_id
 from server.app import create_app
+from server.backup.restore import take_as_sent
+from server.catalogues import catalogues
 from server.config import ServerSettings
 from server.enrolment import issue, redeem
 from server.headcount import movements_of_day
 from server.keys import load_secrets, make_secrets
+from server.roster.apply import apply
+from server.roster.check import RosterGuardian, RosterRow
 from server.services import Services, bind
 from server.store import tables
 from server.store.engine import Store, open_store, sqlite_url
-from server.store.ids import new_id
+from server.store.ids import child_id_of, new_id
 from server.store.migrations import migrate
 
 NOON = datetime(2026, 4, 15, 3, tzinfo=UTC)
 CHILDREN = 3
+LATE = 2
+"""Children who are enrolled in the midst of it all."""
 SITE_CODE = "sakura"
 _COMPANIONS = ("-wal", "-shm")
 _FIRST_DAY = date(2020, 4, 1)
+_WORDS = catalogues()[Language.EN]
 
 
 class RealServer:
@@ -46,7 +56,10 @@ class RealServer:
         self._secrets = load_secrets(folder)
         self.store = open_store(self._settings.store_url)
         migrate(self.store)
-        self.site, self.children = self._fill(self.store)
+        self.site, known = self._fill(self.store)
+        late = (child_id_of(self._secrets.names, _row(number).number) for number in range(CHILDREN, CHILDREN + LATE))
+        self.children = (*known, *late)
+        """Those of the beginning, and those who come later."""
         self.app: Flask = create_app(self._settings, self.store, self.clock)
         self.beginning = self.backup()
         """What each life begins with."""
@@ -54,7 +67,7 @@ class RealServer:
     def begin_anew(self) -> None:
         """Go back to the beginning, and its time."""
         self.clock = ManualClock(NOON)
-        self.restore(self.beginning)
+        self._put(self.beginning)
 
     def backup(self) -> bytes:
         """Return the database file with every connection to it closed."""
@@ -63,6 +76,10 @@ class RealServer:
 
     def restore(self, content: bytes) -> None:
         """Go back to what the file was then."""
+        self._put(content)
+        take_as_sent(self.store, self.clock.read().wall_ms)
+
+    def _put(self, content: bytes) -> None:
         self.store.close()
         for companion in _COMPANIONS:
             self.file.with_name(self.file.name + companion).unlink(missing_ok=True)
@@ -77,6 +94,24 @@ class RealServer:
         with self.store.write() as conn:
             code = issue(conn, SITE_CODE, "door", now_ms, who="bench").code
         return str(redeem(self.store, code, public, "bench", now_ms).id)
+
+    def knows(self, key: Ed25519PrivateKey) -> bool:
+        """Say whether a kiosk with this key is enrolled."""
+        with self.store.read() as conn:
+            asked = select(tables.kiosk.c.id).where(tables.kiosk.c.key_id == key_id(key.public_key()))
+            return conn.execute(asked).first() is not None
+
+    def known(self) -> set[int]:
+        """Return which of the children are on the roster."""
+        with self.store.read() as conn:
+            ids = set(conn.execute(select(tables.child.c.id)).scalars())
+        return {number for number, child in enumerate(self.children) if child in ids}
+
+    def import_roster(self, late: Iterable[int]) -> None:
+        """Bring in a file of those of the children who come later."""
+        with self.store.write() as conn:
+            rows = [_row(number) for number in sorted(late)]
+            apply(conn, self.site, rows, _WORDS, self.clock.read().wall_ms, master=self._secrets.names)
 
     def movements(self, at_ms: int) -> list[Movement]:
         """Return what counts on the local day of an instant."""
@@ -108,6 +143,24 @@ class RealServer:
                 conn.execute(insert(tables.guardian).values(id=guardian, **told))
                 conn.execute(insert(tables.guardianship).values(guardian_id=guardian, child_id=child))
         return site, children
+
+
+def _row(number: int) -> RosterRow:
+    guardian = RosterGuardian(
+        name="Guardian", email=f"g{number}@example.jp", language=Language.JA, consented_on=_FIRST_DAY
+    )
+    return RosterRow(
+        row=2 + number,
+        number=f"N{number}",
+        name="Child",
+        kana="ko",
+        school_class="",
+        unit="",
+        from_day=_FIRST_DAY,
+        until_day=None,
+        weekdays="1111100",
+        guardians=(guardian,),
+    )
 
 
 class Shortcut(HTTPAdapter):

@@ -54,11 +54,14 @@ class Trip:
 class Way(HTTPAdapter):
     """Carries what one kiosk asks. Thread: one."""
 
-    def __init__(self, carrier: HTTPAdapter, watch: Callable[[Trip], None]) -> None:
+    def __init__(self, carrier: HTTPAdapter, watch: Callable[[Trip], None], pass_time: Callable[[float], None]) -> None:
         """`watch` sees each request after it was served."""
         super().__init__()
         self._carrier = carrier
         self._watch = watch
+        self._pass_time = pass_time
+        self.sleep_s = 0.0
+        """How long the kiosk sleeps before it hears each answer."""
         self.fates: deque[Fate] = deque()
         """Of the next requests; those after them arrive."""
         self.kept_back: list[requests.PreparedRequest] = []
@@ -86,6 +89,8 @@ class Way(HTTPAdapter):
             raise requests.ReadTimeout(fate)
         before = self._before
         answer = self._carry(request, heard=fate in (Fate.ARRIVES, Fate.DOUBLED))
+        if self.sleep_s:
+            self._pass_time(self.sleep_s)
         match fate:
             case Fate.ANSWER_LOST:
                 raise requests.ReadTimeout(fate)

@@ -1,42 +1,43 @@
-"""A site with two kiosks and its server, all that can befall them, and what must hold whatever did."""
+"""A site with two kiosks and its server, and all that can befall them."""
 
 import random
 import secrets
 import shutil
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import requests
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 from requests.adapters import HTTPAdapter
 
-from attendance.chain import verify
 from attendance.clock import ClockState, ManualClock, from_ms
-from attendance.errors import WireError
-from attendance.presence import fold, movement_id
-from attendance.records import ClockStepped, Direction, JournalLine, MadeBy, Moved, Undone, read_line, write_line
+from attendance.records import ClockStepped, Direction, MadeBy, Moved, Undone, read_line, write_line
 from attendance.signatures import sign
-from attendance.wire import ENTRIES_PATH, EntriesRequest, Receipt, decode, encode
-from bench.sync_model.server import RealServer
+from attendance.wire import ENTRIES_PATH, EntriesRequest, encode
+from bench.sync_model.server import CHILDREN, RealServer
 from bench.sync_model.side import LONG_AGO, Disk, Enrolled, Side
+from bench.sync_model.truth import Truth
 from bench.sync_model.way import Trip, Way
-from kiosk.sync import ALL_HEADS_S
+from kiosk.sync import ALL_HEADS_S, LONGEST_WAY_S
 from kiosk.today import best_now
 
 SIDES = 2
 DAY_S = 24 * 3600.0
 PRUNED_AFTER_S = 41 * DAY_S
+RESTARTED_EVERY_DAYS = 5
 _MOST_STEPS = 100
+_OFF_MS = 1000 * LONGEST_WAY_S
 _PAGE_BYTES = 4096
-_HELD = "SELECT session, through, hash FROM journal_session"
-_ENTRIES = "SELECT session, count(*), min(seq), max(seq) FROM entry GROUP BY session"
-_LINES = "SELECT line, hash FROM entry WHERE session = '{}' ORDER BY seq"
-_MOVED = "SELECT id, undone_at_ms IS NOT NULL FROM movement"
-_NOTICES = "SELECT id, movement_id, guardian_id, topic FROM delivery WHERE state = 'queued'"
+
+
+class Backup(NamedTuple):
+    """A copy of the server, and what is known of it."""
+
+    content: bytes
+    quiet: frozenset[str]
 
 
 class World:
@@ -48,22 +49,22 @@ class World:
         self.server = server
         self._folder = folder
         server.begin_anew()
-        self.ever: dict[str, list[JournalLine]] = {}
-        """All that any kiosk ever wrote, by session; only grows."""
+        self.truth = Truth(server)
         self.clock = server.clock
-        self._noticed: dict[tuple[str, str, str], set[str]] = defaultdict(set)
-        self._had: dict[str, int] = defaultdict(lambda: -1)
-        """How far the server ever held each session, in this life or an earlier one."""
         self.heard_all = True
         """Whether the kiosks heard from the server since it was last restored."""
+        self.was_away = False
+        """Whether a kiosk was without a network for long."""
+        self.late: set[int] = set()
+        """Which of the children who come later are on the office's roster."""
         self.sides: list[Side] = []
         for number, identity in enumerate(enrolled):
-            way = Way(carrier, lambda trip, number=number: self._served(number, trip))  # type: ignore[misc]
+            way = Way(carrier, lambda trip, number=number: self._served(number, trip), self.pass_time)  # type: ignore[misc]
             (folder / f"kiosk-{number}").mkdir()
             side = Side(folder / f"kiosk-{number}", url, way, identity, ManualClock(from_ms(self.clock.read().wall_ms)))
             self.sides.append(side)
-            self._remember(side)
-        self.backups = [server.backup()]
+            self.truth.remember(side)
+        self.backups = [self._backup()]
         self.images: list[tuple[int, Disk]] = []
 
     def close(self) -> None:
@@ -75,6 +76,9 @@ class World:
 
     def tap(self, number: int, child: int, way: Direction, count: int) -> None:
         side = self.sides[number]
+        if child >= CHILDREN and child not in self.late:
+            self.late.add(child)
+            self._bring_in({child})
         for _ in range(count):
             self._append(side, Moved(self.server.children[child], way, MadeBy.BUTTON, None))
 
@@ -97,7 +101,7 @@ class World:
         side = self.sides[number]
         side.journal.close()
         side.open_door()
-        self._remember(side)
+        self.truth.remember(side)
 
     def restart_sync(self, number: int) -> None:
         self.sides[number].start_sync()
@@ -114,7 +118,7 @@ class World:
         else:
             side.set_clock(now + timedelta(days=days_off), ClockState.SAVED)
         side.boot_up()
-        self._remember(side)
+        self.truth.remember(side)
 
     def throw_cache_away(self, number: int) -> None:
         self.sides[number].lose_cache()
@@ -126,18 +130,17 @@ class World:
         if self.images:
             number, disk = self.images[which % len(self.images)]
             self.sides[number].put_back(disk, cache=cache)
-            self._remember(self.sides[number])
+            self.truth.remember(self.sides[number])
 
     def lose_disk(self, number: int) -> None:
         self.sides[number].lose_disk()
-        self._remember(self.sides[number])
+        self.truth.remember(self.sides[number])
 
     def enrol_anew(self, number: int) -> None:
-        """A backup from before cannot know the kiosk as it is now: that takes an operator."""
+        """Get a code from the office, as also when a server that was restored does not know the kiosk."""
         side = self.sides[number]
         side.enrol_anew(new_kiosk(self.server))
-        self._remember(side)
-        self.backups = [self.server.backup()]
+        self.truth.remember(side)
 
     def damage(self, number: int, page: int, seed: int) -> None:
         """Spoil a page of the journal: of each session a prefix comes back, and all of it if it was the first page."""
@@ -150,7 +153,7 @@ class World:
             assert lines == wrote[: len(lines)], "salvage brought what was not there"
         assert page or before.keys() <= found.keys(), "salvage lost a session without need"
         side.held = found
-        self._remember(side)
+        self.truth.remember(side)
 
     def upkeep(self, number: int) -> None:
         """Do what the door does each minute; nothing goes that the server may lack."""
@@ -158,16 +161,16 @@ class World:
         side.journal.salvage()
         side.journal.renew()
         side.note_session()
-        self._remember(side)
+        self.truth.remember(side)
         contact = side.cache.contact()
         if contact is None or not self.heard_all:
             return
         while side.journal.prune(side.cache.acks(), best_now(side.clock.read(), contact).at_ms):
             kept = {head.session for head in side.journal.heads()}
             (gone,) = side.held.keys() - kept
-            held = {session: through for session, through, _ in self.server.ask(_HELD)}
-            assert held.get(gone, -1) >= len(side.held.pop(gone)) - 1, "let go of what the server does not hold"
-            self.backups = [self.server.backup()]  # older ones are older than what a kiosk keeps
+            last = len(side.held.pop(gone)) - 1
+            assert self.truth.held().get(gone, -1) >= last, "let go of what the server does not hold"
+            self.backups = [self._backup()]  # older ones are older than what a kiosk keeps
 
     # What happens between
 
@@ -200,13 +203,12 @@ class World:
     def rewrite_history(self, number: int, which: int) -> None:
         """A faulty kiosk sends, well signed, another entry in the place of one that the server holds."""
         side = self.sides[number]
-        held = [row for row in self.server.ask(_HELD) if row[0] in side.held and row[1] > 0]
+        held = [each for each in self.truth.held().items() if each[0] in side.held and each[1] > 0]
         if not held:
             return
-        session, through, _ = held[which % len(held)]
+        session, through = held[which % len(held)]
         seq = 1 + which % through
-        stored = self.ever[session][seq]
-        record = read_line(stored)
+        record = read_line(self.truth.ever[session][seq])
         other = write_line(replace(record, body=ClockStepped(step_ms=which)))
         body = encode(EntriesRequest(session=session, from_seq=seq, entries=(other,)))
         headers = sign("POST", ENTRIES_PATH, body, key=side.enrolled.key, created=from_ms(self.clock.read().wall_ms))
@@ -216,11 +218,17 @@ class World:
     # What happens to the server
 
     def back_up(self) -> None:
-        self.backups.append(self.server.backup())
+        self.backups.append(self._backup())
 
     def restore(self, which: int) -> None:
-        self.server.restore(self.backups[which % len(self.backups)])
+        backup = self.backups[which % len(self.backups)]
+        self.server.restore(backup.content)
+        self.truth.restored(backup.quiet)
         self.heard_all = False
+
+    def import_roster(self) -> None:
+        """The office brings in its file, as it is by now."""
+        self._bring_in(self.late)
 
     # Time
 
@@ -229,47 +237,62 @@ class World:
         for side in self.sides:
             side.clock.advance(seconds)
 
+    def suspend(self, number: int, seconds: float, step_s: float, *, asking: bool) -> None:
+        """The machine sleeps, perhaps while it waits for an answer; its wall clock is off by `step_s` as it wakes."""
+        side = self.sides[number]
+        if asking:
+            side.way.sleep_s = seconds
+            side.sync.step()
+            side.way.sleep_s = 0.0
+        else:
+            self.pass_time(seconds)
+        contact = side.cache.contact()
+        if contact is not None:
+            off_ms = best_now(side.clock.read(), contact).at_ms - self.clock.read().wall_ms
+            assert abs(off_ms) <= _OFF_MS, "the door does not know what time it is"
+        if step_s:
+            self.step_clock(number, step_s)
+
+    def go_without_network(self, number: int, days: int) -> None:
+        """Children come and go and the door begins anew now and then, for days without a way to the server."""
+        self.was_away = True
+        for day in range(days):
+            self.pass_time(DAY_S)
+            self.tap(number, day % CHILDREN, Direction.ENTRY if day % 2 else Direction.EXIT, 1 + day % 2)
+            if day % RESTARTED_EVERY_DAYS == 0:
+                self.restart_door(number)
+        self.heal()
+        self.sync(number)
+
     # What must hold
 
     def settle(self) -> None:
-        """Without faults on the way all comes to rest, with nobody doing anything; then all is where it should be."""
+        """Without faults on the way all comes to rest; then all is where it should be.
+
+        Nobody does anything, but for what a restored server cannot know: who was enrolled since the backup.
+        """
         self.heal()
         self.pass_time(ALL_HEADS_S)
+        for number, side in enumerate(self.sides):
+            if not self.server.knows(side.enrolled.key):
+                self.enrol_anew(number)
         for side in self.sides:
             self._come_to_rest(side)
+        if self.late - self.server.known():
+            self.import_roster()
         for side in self.sides:
             side.sync.step()  # what the others brought is news
         self.heard_all = True
         self.check()
-        held = {session: through for session, through, _ in self.server.ask(_HELD)}
-        for side in self.sides:
-            for session, lines in side.held.items():
-                assert held.get(session, -1) >= len(lines) - 1, "the server lacks something"
-            assert side.cache.acks() == side.heads(), "not acknowledged"
-            assert dict(side.lines()) == side.held, "lost at the door"
-        self._check_ledger(held)
-        self._check_presence()
+        self.truth.check_at_rest(self.sides, self.clock.read().wall_ms)
 
     def check(self) -> None:
         """What holds at any moment."""
-        for side in self.sides:
-            assert sorted(side.reader.heads()) == side.heads(), "lost at the door"
-        entries = {session: rest for session, *rest in self.server.ask(_ENTRIES)}
-        held = self.server.ask(_HELD)
-        assert len(entries) == len(held), "entries without a session"
-        for session, through, digest in held:
-            last = through
-            assert entries[session] == [last + 1, 0, last], "not a contiguous prefix"
-            assert self.ever[session][last].hash == digest, "the server holds what nobody wrote"
-            self._had[session] = max(self._had[session], last)
-        for side in self.sides:
-            for ack in side.cache.acks():
-                assert ack.seq <= self._had[ack.session], "taken for acknowledged, but never held"
-                assert ack.hash == self.ever[ack.session][ack.seq].hash, "another entry taken for acknowledged"
+        self.truth.check(self.sides)
 
     def acknowledged(self) -> int:
         """Return how many entries the server holds."""
-        return sum(through + 1 for _, through, _ in self.server.ask(_HELD))
+        return sum(through + 1 for through in self.truth.held().values())
 
     def _come_to_rest(self, side: Side) -> None:
         for _ in range(_MOST_STEPS):
@@ -277,67 +300,19 @@ class World:
                 return
         raise AssertionError("sync does not come to rest")
 
-    def _check_ledger(self, held: dict[str, int]) -> None:
-        moved: dict[str, bool] = {}
-        for session, through in held.items():
-            lines = [JournalLine(line, digest) for line, digest in self.server.ask(_LINES.format(session))]
-            assert lines == self.ever[session][: through + 1], "the server holds what nobody wrote"
-            verify(lines)
-            for seq, line in enumerate(lines):
-                match read_line(line).body:
-                    case Moved():
-                        moved[movement_id(session, seq)] = False
-                    case Undone(seq=undone):
-                        moved[movement_id(session, undone)] = True
-        assert dict(self.server.ask(_MOVED)) == moved, "movements are not those of the entries"
-
-    def _check_presence(self) -> None:
-        now = self.clock.read().wall_ms
-        there = fold(self.server.movements(now))
-        for side in self.sides:
-            assert side.presence() == there, "door and server disagree about who is in"
+    def _bring_in(self, late: set[int]) -> None:
+        self.server.import_roster(late)
+        self.truth.brought_in()
 
     def _served(self, number: int, trip: Trip) -> None:
-        """Look at each request that was served: an acknowledgement is true, and a notice is queued once."""
-        path = (trip.request.url or "").partition("?")[0]
-        if not path.endswith(ENTRIES_PATH):
-            return
-        side = self.sides[number]
-        asked = decode(bytes(trip.request.body or b""), EntriesRequest)  # type: ignore[arg-type]
-        knew = side.knows.get(asked.session, -1)
-        if trip.status == requests.codes.ok:
-            with suppress(WireError):
-                receipt = decode(trip.answer, Receipt)
-                self._check_receipt(receipt)
-                if trip.heard and receipt.through >= 0:
-                    side.knows[receipt.session] = max(side.knows.get(receipt.session, -1), receipt.through)
-        known = {movement_id(asked.session, seq) for seq in range(knew + 1)} if trip.fresh else set()
-        self._check_notices(lambda movement: movement in known)
+        self.truth.served(self.sides[number], trip)
 
-    def _check_receipt(self, receipt: Receipt) -> None:
-        if receipt.through < 0:
-            return
-        lines = self.server.ask(_LINES.format(receipt.session))
-        assert len(lines) == receipt.through + 1, "acknowledged what is not held"
-        assert lines[-1][1] == receipt.hash, "acknowledged another entry"
-
-    def _check_notices(self, told: Callable[[str], bool]) -> None:
-        """Find new notices; `told` says of which movements the kiosk knew that the server had them."""
-        for delivery, movement, guardian, topic in self.server.ask(_NOTICES):
-            before = self._noticed[movement, guardian, topic]
-            if delivery not in before:
-                assert not (before and told(movement)), "a notice was queued again"
-                before.add(delivery)
+    def _backup(self) -> Backup:
+        return Backup(self.server.backup(), self.truth.quiet)
 
     def _append(self, side: Side, body: Moved | Undone | ClockStepped) -> None:
         side.append(body)
-        self._remember(side)
-
-    def _remember(self, side: Side) -> None:
-        for session, lines in side.held.items():
-            known = self.ever.setdefault(session, [])
-            assert lines[: len(known)] == known[: len(lines)], "history was forked"
-            known += lines[len(known) :]
+        self.truth.remember(side)
 
 
 def new_kiosk(server: RealServer) -> Enrolled:

@@ -11,9 +11,10 @@ from attendance.names import unseal
 from attendance.policy import Policy
 from attendance.records import Direction, JournalLine
 from attendance.roster import Animal, Colour, Holder, Mark
-from attendance.wire import ErrorCode, ErrorResponse, OfferResponse, Problem, Receipt, Want, encode
+from attendance.wire import ErrorCode, ErrorResponse, OfferRequest, OfferResponse, Problem, Receipt, Want, encode
 from kiosk.delivery import BATCHES_A_STEP
-from kiosk.sync import ALL_HEADS_S, FIRST_BACKOFF_S, LONGEST_BACKOFF_S
+from kiosk.sync import ALL_HEADS_S, FIRST_BACKOFF_S, LONGEST_BACKOFF_S, LONGEST_WAY_S
+from kiosk.uplink import Uplink
 from tests.kiosk.sync_parts import BOOT, Kiosk, kiosk_at, model, moved
 from tests.model_server import BROKEN, NAMES_KEY, PORTAL, Canned, ModelServer
 
@@ -431,6 +432,23 @@ def test_contact_is_noted_at_once_and_then_every_ten_seconds(kiosk: Kiosk) -> No
     later = kiosk.cache.contact()
     assert later is not None
     assert later.at_boot_ns == kiosk.clock.read().boot_ns
+
+
+def test_an_answer_that_was_slept_through_tells_no_time(kiosk: Kiosk, monkeypatch: pytest.MonkeyPatch) -> None:
+    offer = Uplink.offer
+
+    def slept(self: Uplink, request: OfferRequest) -> OfferResponse:
+        answer = offer(self, request)
+        kiosk.clock.advance(LONGEST_WAY_S + 1)
+        return answer
+
+    with monkeypatch.context() as asleep:
+        asleep.setattr(Uplink, "offer", slept)
+        kiosk.sync.step()
+    assert kiosk.cache.contact() is None
+    assert kiosk.cache.acks() == kiosk.reader.heads(), "what was slept through is news all the same"
+    kiosk.sync.step()
+    assert kiosk.cache.contact() is not None
 
 
 def test_no_name_and_no_key_is_logged(kiosk: Kiosk, server: ModelServer, caplog: pytest.LogCaptureFixture) -> None:
