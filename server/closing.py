@@ -4,10 +4,11 @@ Folded from the records whenever it is asked for and never kept, so nothing that
 can put a thing on it twice. It holds no names; who shows it adds them.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from enum import StrEnum
+from functools import cache, partial
 from typing import Any
 
 import msgspec
@@ -20,7 +21,10 @@ from server.derive import find_anchor
 from server.headcount import Recorded, UnknownCardSeen, recorded_of_day, unknown_cards_of_day
 from server.store.chunks import chunks
 from server.store.tables import entry, journal_session, kiosk, site
-from server.timeline import BestTime, TimeSource, best_time, is_possible
+from server.timeline import Anchor, BestTime, TimeSource, best_time, is_possible
+
+_AnchorOf = Callable[[str, str], Anchor | None]
+"""The anchor of a kiosk's boot."""
 
 
 class MatterKind(StrEnum):
@@ -74,7 +78,8 @@ def closing_list(conn: Connection, site_id: str, day: date, now_ms: int) -> tupl
     records = recorded_of_day(conn, site_id, day)
     closes_at = conn.execute(select(site.c.closes_at).where(site.c.id == site_id)).scalar_one()
     of_movements = matters_of(records, is_over=is_over(day, closes_at, now_ms))
-    others = [*_unreadable(conn, site_id, day), *_unknown_cards(conn, site_id, day)]
+    anchor_of = cache(partial(find_anchor, conn))
+    others = [*_unreadable(conn, site_id, day, anchor_of), *_unknown_cards(conn, site_id, day, anchor_of)]
     return tuple(sorted([*of_movements, *others], key=_order))
 
 
@@ -143,15 +148,15 @@ def _order(matter: Matter) -> tuple[int, str]:
     return matter.time.at_ms, matter.key
 
 
-def _unknown_cards(conn: Connection, site_id: str, day: date) -> list[Matter]:
-    return [_unknown_card(conn, each) for each in unknown_cards_of_day(conn, site_id, day)]
+def _unknown_cards(conn: Connection, site_id: str, day: date, anchor_of: _AnchorOf) -> list[Matter]:
+    return [_unknown_card(conn, each, anchor_of) for each in unknown_cards_of_day(conn, site_id, day)]
 
 
-def _unknown_card(conn: Connection, seen: UnknownCardSeen) -> Matter:
+def _unknown_card(conn: Connection, seen: UnknownCardSeen, anchor_of: _AnchorOf) -> Matter:
     """Return a card that was seen, at the time kept of it, which is worth what its boot's anchor is worth."""
     session, _, seq = seen.id.rpartition(":")
     row = conn.execute(_ENTRIES.where(entry.c.session == session, entry.c.seq == int(seq))).one_or_none()
-    settled = None if row is None else _settled(conn, row)
+    settled = None if row is None else _settled(row, anchor_of)
     return Matter(
         kind=MatterKind.UNKNOWN_CARD,
         record=seen.id,
@@ -161,7 +166,7 @@ def _unknown_card(conn: Connection, seen: UnknownCardSeen) -> Matter:
     )
 
 
-def _unreadable(conn: Connection, site_id: str, day: date) -> list[Matter]:
+def _unreadable(conn: Connection, site_id: str, day: date, anchor_of: _AnchorOf) -> list[Matter]:
     """Return the entries in quarantine that were written on a day, or received when nobody knows that."""
     # No session that ended before the day has an entry of it; so nothing is read but what came since.
     since = select(journal_session.c.session).join(kiosk, kiosk.c.id == journal_session.c.kiosk_id)
@@ -174,7 +179,7 @@ def _unreadable(conn: Connection, site_id: str, day: date) -> list[Matter]:
         Matter(
             kind=MatterKind.UNREADABLE,
             record=movement_id(row.session, row.seq),
-            time=_settled(conn, row) or _guessed(row.received_at_ms),
+            time=_settled(row, anchor_of) or _guessed(row.received_at_ms),
             kiosk=row.name,
         )
         for row in rows
@@ -189,13 +194,13 @@ _ENTRIES = (
 )
 
 
-def _settled(conn: Connection, row: Row[Any]) -> BestTime | None:
+def _settled(row: Row[Any], anchor_of: _AnchorOf) -> BestTime | None:
     """Return the best time of an entry, as far as its line can be read; None when nothing vouches for it."""
     try:
         at = _clocks.decode(row.line).at
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
         return None
-    anchor = find_anchor(conn, row.kiosk_id, row.boot)
+    anchor = anchor_of(row.kiosk_id, row.boot)
     if anchor is None or not is_possible(at):
         return None
     best = best_time(at, anchor)
