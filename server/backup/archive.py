@@ -33,7 +33,7 @@ class Manifest(msgspec.Struct, frozen=True):
 def pack(parts: Mapping[str, Path], to: Path, *, made_at_ms: int, app: str) -> None:
     """Write the parts, by their names in the backup, to a tar file. Raises: OSError."""
     manifest = Manifest(
-        format=FORMAT, made_at_ms=made_at_ms, app=app, parts={name: _hash_of(path) for name, path in parts.items()}
+        format=FORMAT, made_at_ms=made_at_ms, app=app, parts={name: hash_of(path) for name, path in parts.items()}
     )
     listed = to.with_name(MANIFEST)
     listed.write_bytes(msgspec.json.encode(manifest))
@@ -57,7 +57,7 @@ def unpack(tarred: Path, folder: Path) -> Manifest:
                 _write(part, folder / name)
     except (tarfile.TarError, EOFError, KeyError, msgspec.DecodeError, ValueError) as error:
         raise BackupRefused(f"the backup is damaged: {error}") from error
-    wrong = [name for name, wanted in manifest.parts.items() if _hash_of(folder / name) != wanted]
+    wrong = [name for name, wanted in manifest.parts.items() if hash_of(folder / name) != wanted]
     if wrong:
         raise BackupRefused(f"the backup is damaged: {', '.join(wrong)} does not have the content it had")
     return manifest
@@ -95,7 +95,8 @@ def _write(part: IO[bytes], to: Path) -> None:
             file.write(chunk)
 
 
-def _hash_of(path: Path) -> str:
+def hash_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal. Raises: OSError."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         for chunk in _chunks(file):

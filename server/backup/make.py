@@ -14,7 +14,7 @@ from pathlib import Path
 import pyrage
 from sqlalchemy import make_url
 
-from server.backup.archive import DATABASE, SECRETS, pack, unpack
+from server.backup.archive import DATABASE, SECRETS, hash_of, pack, unpack
 from server.errors import BackupRefused
 
 SUFFIX = ".tadaima.age"
@@ -66,6 +66,11 @@ def on_one_disk(folder: Path, data_dir: Path) -> bool:
 def backups_in(folder: Path) -> list[Path]:
     """Return the backups in a folder, oldest first."""
     return sorted(folder.glob(f"backup-*{SUFFIX}"))
+
+
+def sum_of(backup: Path) -> Path:
+    """Return the file beside a backup by which anybody finds it damaged, without its key (as sha256sum writes it)."""
+    return backup.with_name(f"{backup.name}.sha256")
 
 
 def sqlite_file(store_url: str) -> Path:
@@ -125,7 +130,9 @@ def _encrypt(plain: Path, to: Path, keepers: list[pyrage.x25519.Recipient]) -> P
             pyrage.decrypt_file(str(making), str(again), [witness])
             unpack(again, Path(scratch) / "again")
         making.chmod(0o600)
+        digest = hash_of(making)
         making.replace(to)
+        sum_of(to).write_text(f"{digest}  {to.name}\n", encoding="ascii")
         sync_folder(to.parent)
     except (pyrage.EncryptError, pyrage.DecryptError) as error:
         raise BackupRefused(f"{to}: the backup could not be written or read back: {error}") from error
@@ -155,4 +162,5 @@ def _let_go(folder: Path, keep: int) -> tuple[Path, ...]:
     old = backups_in(folder)[:-keep]
     for path in old:
         path.unlink(missing_ok=True)
+        sum_of(path).unlink(missing_ok=True)
     return tuple(old)

@@ -50,7 +50,7 @@ def examine(settings: ServerSettings, now_ms: int, *, full: bool = False) -> Ite
         partial(check_machine_clock, kernel_discipline()),
         partial(_database, settings, now_ms, full=full),
         partial(check_dispatcher, file),
-        partial(check_backups, settings, now_ms),
+        partial(check_backups, settings, now_ms, full=full),
         partial(check_replica, file, now_ms),
         partial(check_web, settings),
         partial(check_live, settings),

@@ -4,6 +4,7 @@ import errno
 import io
 import os
 import random
+import subprocess
 import tarfile
 import threading
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy import Connection, insert, select
 
 from server.backup.archive import MANIFEST, Manifest, pack, unpack
-from server.backup.make import SUFFIX, backups_in, make_backup, sqlite_file
+from server.backup.make import SUFFIX, backups_in, make_backup, sqlite_file, sum_of
 from server.backup.restore import make_key, open_backup, restore
 from server.cli import main
 from server.errors import BackupRefused
@@ -225,6 +226,14 @@ def test_what_a_backup_that_was_killed_left_is_cleared_away_in_time(place: Place
 def test_the_newest_are_kept(place: Place) -> None:
     paths = [place.back_up(keep=3, now_ms=NOON_MS + hour * HOUR_MS) for hour in range(5)]
     assert backups_in(place.folder) == paths[2:]
+
+
+def test_each_backup_has_a_sum_that_the_usual_tool_reads_and_that_goes_with_it(place: Place) -> None:
+    for hour in range(3):
+        last = place.back_up(keep=2, now_ms=NOON_MS + hour * HOUR_MS)
+    assert sorted(place.folder.glob("*.sha256")) == [sum_of(each) for each in backups_in(place.folder)]
+    command = ["sha256sum", "--check", "--strict", sum_of(last).name]
+    subprocess.run(command, cwd=place.folder, check=True, stdin=subprocess.DEVNULL, capture_output=True)
 
 
 def test_notices_that_waited_when_it_was_made_are_not_sent_after_it_is_restored(place: Place) -> None:

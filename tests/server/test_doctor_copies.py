@@ -13,10 +13,10 @@ from secrets import token_hex
 import pytest
 from sqlalchemy import insert
 
-from server.backup.make import make_backup
+from server.backup.make import make_backup, sum_of
 from server.backup.restore import make_key
 from server.config import BackupSettings
-from server.doctor import replica
+from server.doctor import backups, replica
 from server.doctor.backups import BACKUP_OLD_MS
 from server.store.engine import Store, sqlite_url
 from server.store.tables import site
@@ -85,14 +85,30 @@ def test_a_backup_that_was_cut_short(folder: Path, backup: BackupSettings, paylo
     whole = path.read_bytes()
     header_bytes = whole.index(b"\n", whole.index(b"\n--- ") + 1) + 1
     assert wrong(found(folder, backup=backup)) == {"backup_same_disk"}
+    sum_of(path).unlink()
     path.write_bytes((whole + bytes(2 * CHUNK_BYTES))[: header_bytes + payload_bytes])
     assert "backup_damaged" in wrong(found(folder, backup=backup))
 
 
 @pytest.mark.parametrize("content", [b"", b"age", bytes(10_000), b"age-encryption.org/v1\n-> X25519 "], ids=len)
 def test_a_file_that_is_no_backup(folder: Path, backup: BackupSettings, content: bytes) -> None:
-    make_one(folder, backup).write_bytes(content)
+    path = make_one(folder, backup)
+    sum_of(path).unlink()
+    path.write_bytes(content)
     assert "backup_damaged" in wrong(found(folder, backup=backup))
+
+
+def test_a_backup_that_changed_by_one_bit(
+    folder: Path, backup: BackupSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_one(folder, backup)
+    raw = bytearray(path.read_bytes())
+    raw[-20] ^= 1
+    path.write_bytes(raw)
+    assert "backup_damaged" in wrong(found(folder, backup=backup))
+    monkeypatch.setattr(backups, "READ_S", -1.0)
+    assert "backup_damaged" not in found(folder, backup=backup), "there was no time to read it"
+    assert "backup_damaged" in wrong(found(folder, full=True, backup=backup))
 
 
 def test_a_backup_of_several_chunks_is_whole(folder: Path, store: Store, backup: BackupSettings) -> None:
@@ -106,6 +122,7 @@ def test_a_backup_of_several_chunks_is_whole(folder: Path, store: Store, backup:
 def test_a_backup_that_is_half_of_the_one_before(folder: Path, backup: BackupSettings) -> None:
     whole = make_one(folder, backup).read_bytes()
     second = make_one(folder, backup, 1)
+    sum_of(second).unlink()
     second.write_bytes(whole[: len(whole) // 2])
     os.utime(second, (NOON_MS / 1000, NOON_MS / 1000))
     assert wrong(found(folder, backup=backup)) == {"backup_damaged", "backup_same_disk"}
