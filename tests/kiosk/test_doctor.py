@@ -15,6 +15,7 @@ from kiosk.catalogues import catalogues
 from kiosk.config import ReaderKind, ReaderSettings
 from kiosk.delivery import Problem
 from kiosk.doctor import examine
+from kiosk.identity import coming_key
 from tests.kiosk.doctor_parts import examined, house, running_clock, settings, wrong_of
 from tests.kiosk.enrolled import enrol
 from tests.kiosk.sync_parts import BOOT, moved
@@ -45,6 +46,15 @@ def test_a_new_machine_lacks_all_and_is_left_as_it_was(tmp_path: Path) -> None:
         "folder_missing", "readers_none", "identity_missing", "door_stopped", "sync_silent", "roster_missing",
     }  # fmt: skip
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_kiosk_that_was_just_enrolled_lacks_what_the_next_step_brings(tmp_path: Path, server: ModelServer) -> None:
+    wanted = settings(tmp_path)
+    server.trust(coming_key(wanted.data_dir).public_key())
+    enrol(wanted.data_dir, server_url=server.url)
+    findings = examined(wanted)
+    assert wrong_of(findings) == {"door_stopped", "sync_silent", "roster_missing"}
+    assert {"identity", "journal_none", "reader", "server"} <= set(findings)
 
 
 def test_a_kiosk_is_looked_at_and_nothing_in_it_is_changed(tmp_path: Path, server: ModelServer) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -15,6 +16,7 @@ from attendance.clock import ManualClock
 from attendance.finding import Finding
 from attendance.signatures import key_id
 from attendance.wire import ErrorCode, ErrorResponse, Problem, encode
+from bench.fault_proxy import FaultProxy, Harm
 from kiosk.config import SyncSettings
 from kiosk.doctor.known import Known
 from kiosk.doctor.network import check_server, explain
@@ -119,9 +121,41 @@ def test_a_server_that_says_nothing_is_waited_for_as_long_as_is_set(tmp_path: Pa
         assert asked(tmp_path, f"http://{address}", timeout_s=0.2).code == "server_timeout"
 
 
-def test_an_answer_that_drips_is_not_waited_for_byte_by_byte(tmp_path: Path, server: ModelServer) -> None:
-    server.always = Canned(body=b"{}", missing_bytes=1000, delay_s=1.0)
-    assert asked(tmp_path, server.url, timeout_s=0.3).code == "server_timeout"
+@pytest.mark.parametrize(
+    ("harm", "code"),
+    [
+        (Harm.NONE, "server"),
+        (Harm.SLOW, "server"),
+        (Harm.REFUSED, "server_unreached"),
+        (Harm.HALF_OPEN, "server_timeout"),
+        (Harm.ANSWER_LOST, "server_timeout"),
+        (Harm.RESET_IN_REQUEST, "server_unreached"),
+        (Harm.RESET_IN_ANSWER, "server_unreached"),
+        (Harm.TRUNCATED, "server_unreached"),
+        (Harm.SHORTENED, "server_foreign"),
+        (Harm.PORTAL, "server_foreign"),
+        (Harm.PORTAL_JSON, "server_foreign"),
+        (Harm.REDIRECT, "server_foreign"),
+        (Harm.BAD_GATEWAY, "server_foreign"),
+        (Harm.GARBAGE, "server_unreached"),
+        (Harm.TLS, "server_unreached"),
+        (Harm.DRIPPING_BODY, "server_timeout"),
+        (Harm.DRIPPING_HEAD, "server_timeout"),
+    ],
+)
+def test_what_a_bad_network_does_to_the_question_is_told(
+    tmp_path: Path, server: ModelServer, harm: Harm, code: str
+) -> None:
+    with FaultProxy(lambda: harm) as proxy:
+        parts = urlsplit(server.url)
+        assert parts.hostname is not None
+        assert parts.port is not None
+        proxy.upstream = parts.hostname, parts.port
+        enrol(tmp_path / "data", server_url=proxy.url)
+        server.trust(load_key(tmp_path / "data").public_key())
+        wanted = settings(tmp_path, sync=SyncSettings(timeout_s=0.5 if code == "server_timeout" else 20))
+        (finding,) = check_server(wanted, ManualClock(NOON), BOOT, Known())
+    assert finding.code == code
 
 
 def test_a_connection_that_is_cut_is_told(tmp_path: Path, server: ModelServer) -> None:

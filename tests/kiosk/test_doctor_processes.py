@@ -1,16 +1,21 @@
 """What the doctor says of door and sync: not running, hanging, or what they say of themselves."""
 
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from attendance.clock import ManualClock
 from attendance.wire import OfferResponse, Receipt, Want, encode
+from kiosk.doctor.processes import check_door
 from kiosk.sync_report import SILENT_S, read_sync_report
 from tests.kiosk.doctor_parts import house
 from tests.kiosk.sync_parts import moved
-from tests.model_server import HTML, Canned, ModelServer
+from tests.model_server import HTML, NOON, Canned, ModelServer
 
 
 @pytest.fixture
@@ -34,6 +39,28 @@ def test_a_door_that_says_nothing_any_more_hangs(tmp_path: Path, server: ModelSe
         assert kiosk.wrong() == {"door_hangs"}
         kiosk.report()
         assert kiosk.wrong() == set()
+
+
+HOLDING = """
+import sys, pathlib
+from kiosk.only_one import door_lock
+with door_lock(pathlib.Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_door_that_has_only_just_begun_does_not_hang(tmp_path: Path, server: ModelServer) -> None:
+    with house(tmp_path, server, door_runs=False) as kiosk:
+        (kiosk.settings.runtime_dir / "door.json").unlink()
+        command = [sys.executable, "-c", HOLDING, str(kiosk.settings.data_dir)]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"held\n"
+            now = ManualClock(NOON, boot_ns=time.clock_gettime_ns(time.CLOCK_BOOTTIME))
+            assert [finding.code for finding in check_door(kiosk.settings, now)] == ["door"]
+            now.advance(60)
+            assert [finding.code for finding in check_door(kiosk.settings, now)] == ["door_hangs"]
 
 
 def test_what_the_door_says_is_wrong_is_passed_on(tmp_path: Path, server: ModelServer) -> None:

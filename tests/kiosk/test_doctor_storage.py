@@ -55,6 +55,7 @@ def test_a_disk_that_fails_is_told_by_how_it_fails(disk: FaultyDisk, fault: Fail
     assert wrong_of(found(on(disk))) == set()
     disk.fail(fault)
     assert wrong_of(found(on(disk))) == {code}
+    assert list(disk.folder.iterdir()) == [], "nothing is left there, whatever failed"
     disk.heal()
     assert wrong_of(found(on(disk))) == set()
 
