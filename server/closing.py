@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, select
 
 from attendance.clock import JST, ClockReading, day_bounds, from_ms, local_day, to_ms
 from attendance.presence import Flag, Movement, fold, logical, movement_id
-from attendance.records import MadeBy
+from attendance.records import Direction, MadeBy
 from server.derive import find_anchor
 from server.headcount import Recorded, UnknownCardSeen, recorded_of_day, unknown_cards_of_day
 from server.store.chunks import chunks
@@ -97,9 +97,10 @@ def matters_of(records: Iterable[Recorded], *, is_over: bool) -> tuple[Matter, .
         *(_of(each, MatterKind.UNSETTLED) for each in once.values() if each.time.source is TimeSource.UNSETTLED),
     ]
     if is_over:
-        last = {walk.child: walk for walk in logical(movements)}
-        still_in = [last[child].id for child, presence in fold(movements).items() if presence.present]
-        found += [_of(once[walk], MatterKind.STILL_IN) for walk in still_in]
+        still_in = {presence.child: presence.since_ms for presence in fold(movements).values() if presence.present}
+        entries = [each for each in logical(movements) if each.direction is Direction.ENTRY]
+        came = {each.child: each.id for each in reversed(entries) if each.at_ms == still_in.get(each.child)}
+        found += [_of(once[walk], MatterKind.STILL_IN) for walk in came.values()]
     return tuple(sorted(found, key=_order))
 
 

@@ -150,7 +150,18 @@ def test_a_child_is_still_in_once_however_often_it_came() -> None:
     day = [recorded("a:1", "a", IN, 0), recorded("b:1", "a", IN, 5 * MINUTE_MS), recorded("c:1", "b", IN, 0)]
     assert matters_of(day, is_over=False) == contradictions(day)
     still_in = [each for each in matters_of(day, is_over=True) if each.kind is MatterKind.STILL_IN]
-    assert sorted(each.key for each in still_in) == ["still_in:a", "still_in:b"]
+    assert {each.key: each.record for each in still_in} == {"still_in:a": "a:1", "still_in:b": "c:1"}
+
+
+@given(_days)
+def test_who_is_still_in_is_who_the_fold_finds_in_since_then(day: list[Recorded]) -> None:
+    folded = fold(each.movement for each in day)
+    found = [each for each in matters_of(day, is_over=True) if each.kind is MatterKind.STILL_IN]
+    assert {each.child: each.time.at_ms for each in found} == {
+        child: presence.since_ms for child, presence in folded.items() if presence.present
+    }
+    ways = {each.movement.id: each.movement.direction for each in day}
+    assert all(ways[each.record] is IN for each in found)
 
 
 def test_a_movement_at_a_time_nobody_vouches_for_is_listed_beside_what_it_contradicts() -> None:
