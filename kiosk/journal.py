@@ -24,7 +24,7 @@ from kiosk.ballast import Ballast
 from kiosk.database import BUSY_TIMEOUT_S, inode, is_damage, open_database, set_aside
 from kiosk.errors import JournalError
 from kiosk.journal_queries import INSERT_ENTRY, heads, records_of_boot, records_of_wall, session_ages, unsent
-from kiosk.retention import prunable
+from kiosk.retention import NO_CONTACTS, Contacts, prunable
 from kiosk.salvage import Entry, mark_searched, sound_chains, take_in, unsearched
 from kiosk.schema import JOURNAL
 
@@ -140,14 +140,14 @@ class Journal:
 
         return self._read(work)
 
-    def prune(self, acked: Iterable[Head], now_ms: int) -> int:
+    def prune(self, acked: Iterable[Head], now_ms: int, contacts: Contacts = NO_CONTACTS) -> int:
         """Let one session go that is old and acknowledged; return how many entries went. Raises: JournalError.
 
         One at a time: a child at the door waits for it.
         """
 
         def work(db: Database) -> int:
-            old = prunable(session_ages(db), acked, now_ms)
+            old = prunable(session_ages(db, contacts), acked, now_ms)
             if not old:
                 return 0
             db.execute("BEGIN IMMEDIATE")

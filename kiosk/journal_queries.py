@@ -7,7 +7,7 @@ from sqlite_utils import Database
 
 from attendance.errors import WireError
 from attendance.records import AttendanceRecord, Head, JournalLine, read_line
-from kiosk.retention import SessionAge
+from kiosk.retention import NO_CONTACTS, Contacts, SessionAge, age_of
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +34,11 @@ def heads(db: Database) -> list[Head]:
     return [Head(*row) for row in db.execute(_HEADS).fetchall()]
 
 
-def session_ages(db: Database) -> list[SessionAge]:
+def session_ages(db: Database, contacts: Contacts = NO_CONTACTS) -> list[SessionAge]:
     """Return every session with the time of its first entry, in the order they began."""
     headers = {session: JournalLine(line, digest) for session, line, digest in db.execute(_HEADERS).fetchall()}
-    began = {session: read_line(stored).at for session, stored in headers.items()}
-    return [SessionAge(head, began[head.session].wall_ms, began[head.session].state) for head in heads(db)]
+    began = {session: read_line(stored) for session, stored in headers.items()}
+    return [age_of(head, began[head.session], contacts) for head in heads(db)]
 
 
 def last_opening(db: Database) -> AttendanceRecord | None:

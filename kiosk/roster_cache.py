@@ -37,6 +37,12 @@ _PUT_ACK = """
     INSERT INTO ack (session, seq, hash, told) VALUES (?, ?, ?, ?)
     ON CONFLICT (session) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, told = max(told, excluded.told)
 """
+_PUT_CONTACT = """
+    INSERT INTO contact (boot, at_boot_ns, at_ms) VALUES (?, ?, ?)
+    ON CONFLICT (boot) DO UPDATE SET at_boot_ns = excluded.at_boot_ns, at_ms = excluded.at_ms
+"""
+CONTACTS_KEPT = 1000
+"""Boots of whose last contact something is kept: they tell how old sessions are where no clock of the kiosk does."""
 _ACKS = "SELECT session, seq, hash FROM ack WHERE seq >= 0 ORDER BY session"
 
 _Message = TypeVar("_Message", bound=msgspec.Struct)
@@ -146,16 +152,20 @@ class RosterCache:
     def note_contact(self, at_boot_ns: int, at_ms: int) -> None:
         """Note that the server answered, with its own time at that instant of this boot. Raises: CacheError."""
         with self._writing() as db:
-            db.execute("DELETE FROM contact")
-            db.execute(
-                "INSERT INTO contact (boot, at_boot_ns, at_ms) VALUES (?, ?, ?)", (self._boot, at_boot_ns, at_ms)
-            )
+            db.execute(_PUT_CONTACT, (self._boot, at_boot_ns, at_ms))
+            db.execute("DELETE FROM contact WHERE rowid <= (SELECT max(rowid) FROM contact) - ?", (CONTACTS_KEPT,))
 
     def contact(self) -> Contact | None:
         """Return the last contact in this boot, or None. Raises: CacheError."""
         with self._using() as db:
             row = db.execute("SELECT at_boot_ns, at_ms FROM contact WHERE boot = ?", (self._boot,)).fetchone()
             return None if row is None else Contact(*row)
+
+    def contacts(self) -> dict[str, Contact]:
+        """Return the last contact of each boot in which the server answered. Raises: CacheError."""
+        with self._using() as db:
+            rows = db.execute("SELECT boot, at_boot_ns, at_ms FROM contact").fetchall()
+            return {boot: Contact(at_boot_ns, at_ms) for boot, at_boot_ns, at_ms in rows}
 
     def store_acks(self, heads: Iterable[Head], *, forget: Iterable[str] = ()) -> None:
         """Note what the server holds of some sessions, and which it holds nothing of. Raises: CacheError."""

@@ -47,7 +47,8 @@ class Upkeep:
     def _let_go(self) -> None:
         contact = self._cache.contact()
         if contact is not None:
-            self._journal.prune(self._cache.acks(), best_now(self._clock.read(), contact).at_ms)
+            now = best_now(self._clock.read(), contact)
+            self._journal.prune(self._cache.acks(), now.at_ms, self._cache.contacts())
 
     def _run(self) -> None:
         told = ""

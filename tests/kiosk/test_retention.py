@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attendance.clock import ClockState
-from attendance.records import Head
-from kiosk.retention import KEPT_MS, SessionAge, prunable
+from attendance.clock import ClockReading, ClockState
+from attendance.records import AttendanceRecord, Body, ClockStepped, Head, SessionOpened
+from kiosk.retention import KEPT_MS, SessionAge, age_of, prunable
 
 DAY_MS = 24 * 3600 * 1000
 NOW_MS = 1_775_012_400_000
@@ -42,6 +42,29 @@ def test_a_clock_that_nobody_set_proves_no_age() -> None:
 def test_a_later_trusted_beginning_proves_the_age_of_all_before_it() -> None:
     in_1970 = SessionAge(Head("b", 9, "hash of b"), 0, ClockState.NONE)
     assert let_go(session("a", 300, ClockState.NONE), in_1970, session("c", 50)) == ["a", "b"]
+
+
+HEAD = Head("a", 9, "hash of a")
+
+
+def first(body: Body) -> AttendanceRecord:
+    """The first entry of a session, made ten seconds after a boot with a clock of 1970."""
+    at = ClockReading(10_000, None, 10_000_000_000, ClockState.NONE)
+    return AttendanceRecord(kiosk="k", session="a", seq=0, at=at, body=body, prev="0" * 64)
+
+
+OPENED = SessionOpened(boot="b1", app="1", key="k", heads=())
+
+
+def test_a_session_is_dated_by_the_contact_of_its_boot_whatever_the_clock_was_worth() -> None:
+    age = age_of(HEAD, first(OPENED), {"b0": (0, 0), "b1": (70_000_000_000, NOW_MS)})
+    assert age == SessionAge(HEAD, NOW_MS - 60_000, ClockState.NTP)
+
+
+def test_without_contact_in_its_boot_a_session_is_as_old_as_its_clock_says() -> None:
+    undated = SessionAge(HEAD, 10_000, ClockState.NONE)
+    assert age_of(HEAD, first(OPENED), {"b0": (0, NOW_MS)}) == undated
+    assert age_of(HEAD, first(ClockStepped(step_ms=1)), {"b1": (0, NOW_MS)}) == undated
 
 
 sessions = st.lists(

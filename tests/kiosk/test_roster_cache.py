@@ -154,7 +154,20 @@ def test_a_contact_holds_for_its_boot_only(cache: RosterCache, path: Path) -> No
     assert cache.contact() == Contact(7, 2000)
     other = RosterCache.open(path, boot=OTHER_BOOT)
     assert other.contact() is None
+    other.note_contact(1, 3000)
+    assert other.contacts() == {BOOT: Contact(7, 2000), OTHER_BOOT: Contact(1, 3000)}
     other.close()
+
+
+def test_contacts_of_the_newest_boots_are_kept(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kiosk.roster_cache.CONTACTS_KEPT", 3)
+    for boot in "abcde":
+        cache = RosterCache.open(path, boot=boot)
+        for ms in range(10):
+            cache.note_contact(1, ms)
+        kept = set(cache.contacts())
+        cache.close()
+    assert kept == {"c", "d", "e"}
 
 
 def test_acknowledgements_are_kept_by_session_and_can_be_forgotten(cache: RosterCache) -> None:

@@ -2,13 +2,13 @@
 
 import shutil
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from attendance.clock import ManualClock
+from attendance.clock import ClockState, ManualClock, to_ms
 from attendance.records import Direction, MadeBy, Moved, SessionOpened
 from kiosk.ballast import SPARE_BYTES, Ballast
 from kiosk.errors import CacheError, JournalError
@@ -165,3 +165,20 @@ def test_upkeep_ends_when_told(upkeep: Upkeep, tmp_path: Path) -> None:
     upkeep.stop()
     upkeep.stop()
     assert (tmp_path / BALLAST_FILE).exists()
+
+
+@pytest.mark.parametrize(("met", "kept"), [(True, 42), (False, 45)])
+def test_a_kiosk_whose_clock_nothing_keeps_lets_go_by_the_servers_time(tmp_path: Path, met: bool, kept: int) -> None:
+    """It boots in 1970 each morning, and meets the server in each boot or in the last alone."""
+    for day in range(45):
+        woke = ManualClock(datetime(1970, 1, 1, tzinfo=UTC), state=ClockState.NONE)
+        cache = RosterCache.open(tmp_path / "cache.db", boot=f"{day:032x}")
+        journal = open_journal(tmp_path / "journal.db", woke, boot=f"{day:032x}")
+        cache.store_acks(journal.heads())
+        if met or day == 44:
+            cache.note_contact(woke.read().boot_ns, to_ms(AFTERNOON + timedelta(days=day)))
+        Upkeep(journal, cache, woke).step()
+        left = len(journal.heads())
+        journal.close()
+        cache.close()
+    assert left == kept
