@@ -59,19 +59,28 @@ class Lock:
 def write_locks(path: Path, listed: Path = LOCKS) -> list[Lock]:
     """Return the locks that shut others out of a file; none when it cannot be known."""
     try:
-        number = path.stat().st_ino
+        file = path.stat()
         lines = listed.read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
         return []
-    return list(_parsed(lines, number))
+    return list(_parsed(lines, file))
 
 
-def _parsed(lines: list[str], number: int) -> Iterator[Lock]:
+def _parsed(lines: list[str], file: os.stat_result) -> Iterator[Lock]:
     for line in lines:
         # Those that wait have an arrow after the number. Source: proc_locks(5).
         match line.split():
-            # By the number of the file alone: a stacked filesystem tells another device than the kernel lists here.
-            case [_, kind, _, "WRITE", process, place, first, last] if place.rpartition(":")[2] == str(number):
+            case [_, kind, _, "WRITE", process, place, first, last] if _is_of(place, file):
                 yield Lock(kind, int(process), int(first), None if last == "EOF" else int(last))
             case _:
                 pass
+
+
+def _is_of(place: str, file: os.stat_result) -> bool:
+    """Say whether a place in the list, MAJOR:MINOR:NUMBER, is a file."""
+    major, minor, number = place.split(":")
+    if int(number) != file.st_ino:
+        return False
+    # A stacked filesystem has no device of its own, and may tell another than the kernel lists.
+    device = os.major(file.st_dev), os.minor(file.st_dev)
+    return device[0] == 0 or device == (int(major, 16), int(minor, 16))
