@@ -25,12 +25,13 @@ class Undoable:
 
 @dataclass(slots=True)
 class Question:
-    """A card whose holder was asked which way; answered once."""
+    """A card whose holder was asked which way; answered once, by a movement."""
 
     holder: Holder
     card: CardRef
     until_boot_ns: int
-    answered: Direction | None = None
+    answered: Undoable | None = None
+    """The movement that came of it."""
 
 
 Behind = Undoable | Question

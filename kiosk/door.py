@@ -254,11 +254,15 @@ class Door:
         at_ns = self._boot_ns()
         if question is None or (at_ns >= question.until_boot_ns and question.answered is None):
             return self._answers.make(AnswerKind.STAFF), None
-        if question.answered is not None:
-            return self._again(question.holder, question.answered), None
-        answer, record = self._decided(question.card, question.holder, at_ns, direction)
-        question.answered = direction
-        return answer, record
+        match question.answered:
+            case None:
+                answer, record = self._decided(question.card, question.holder, at_ns, direction)
+                question.answered = self._buttons.undoable(answer.id)
+                return answer, record
+            case Undoable(undone=True):
+                return self._answers.make(AnswerKind.UNDONE, question.holder), None
+            case moved:
+                return self._again(question.holder, moved.direction), None
 
     def _record(self, body: Body) -> AttendanceRecord:
         record = self._journal.append(body)

@@ -9,6 +9,7 @@ from attendance.cards import CardForm, CardRef, CardToken
 from attendance.kana import kana_key
 from attendance.records import JournalLine, UnknownCard, read_line
 from server.enrolled import not_over
+from server.sites import new_version
 from server.store.ids import new_id
 from server.store.tables import card, child, enrolment, entry, site, unknown_card
 
@@ -103,6 +104,6 @@ def _insert(conn: Connection, child_id: str, ref: CardRef, now_ms: int, *, token
 
 
 def tell_kiosks(conn: Connection, child_id: str) -> None:
-    """Count up the roster version of the child's sites, by which kiosks learn that there is news."""
+    """Change the roster version of the child's sites, by which kiosks learn that there is news."""
     sites = select(enrolment.c.site_id).where(enrolment.c.child_id == child_id)
-    conn.execute(update(site).where(site.c.id.in_(sites)).values(roster_version=site.c.roster_version + 1))
+    conn.execute(update(site).where(site.c.id.in_(sites)).values(roster_version=new_version()))

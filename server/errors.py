@@ -36,13 +36,23 @@ class PasswordMissing(ServerError, OSError):
 
 
 class TransportError(ServerError, OSError):
-    """A message was not taken by its channel; `address_refused`: the guardian's address will never take one."""
+    """A message was not taken by its channel; `address_refused`: the guardian's address will never take one.
+
+    `perhaps_taken`: the channel broke off before it said so, and may have taken it.
+    """
 
     def __init__(
-        self, reason: str, *, permanent: bool, retry_after_s: float | None = None, address_refused: bool = False
+        self,
+        reason: str,
+        *,
+        permanent: bool,
+        retry_after_s: float | None = None,
+        address_refused: bool = False,
+        perhaps_taken: bool = False,
     ) -> None:
         super().__init__(reason)
         self.address_refused = address_refused
+        self.perhaps_taken = perhaps_taken
         self.reason = reason
         self.permanent = permanent
         self.retry_after_s = retry_after_s

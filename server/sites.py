@@ -1,6 +1,7 @@
 """Sites and their rules, as the office sets them."""
 
 import re
+import secrets
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -86,7 +87,12 @@ def set_pin(conn: Connection, code: str, hashed: str | None, now_ms: int, *, who
 
 def tell_kiosks(conn: Connection, site_id: str) -> None:
     """Make the kiosks of a site ask for its state: something they must learn of has changed."""
-    conn.execute(update(site).where(site.c.id == site_id).values(roster_version=site.c.roster_version + 1))
+    conn.execute(update(site).where(site.c.id == site_id).values(roster_version=new_version()))
+
+
+def new_version() -> int:
+    """Return a roster version that was never given, also not by a database that this one was restored to be before."""
+    return secrets.randbelow(2**31 - 2) + 2
 
 
 def find_site(conn: Connection, code: str) -> Row[Any] | None:

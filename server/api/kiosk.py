@@ -38,7 +38,8 @@ from server.roster_state import policy, presence_part, presence_version, roster_
 from server.services import services
 from server.store.tables import kiosk, nonce, site
 
-NONCE_LIFE_MS = 86_400_000
+NONCE_LIFE_MS = 2 * 3_600_000
+"""Longer than anything on the way keeps a request. One repeated later brings no entry again and no better anchor."""
 _NONCE_LENGTH = 64
 
 api = Blueprint("kiosk_api", __name__)

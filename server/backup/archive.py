@@ -4,6 +4,7 @@ The age format (age-encryption.org/v1) can be opened with tools other than ours,
 """
 
 import hashlib
+import os
 import tarfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
@@ -93,6 +94,8 @@ def _write(part: IO[bytes], to: Path) -> None:
         to.chmod(0o600)
         for chunk in _chunks(part):
             file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def hash_of(path: Path) -> str:

@@ -70,7 +70,9 @@ def restore(source: Path, key: Path | None, data_dir: Path, *, replace: bool, no
             except OSError:
                 _put_back(aside, data_dir, names)
                 raise
-            sync_folder(data_dir)
+            for folder in (data_dir / SECRETS, data_dir):
+                if folder.is_dir():
+                    sync_folder(folder)
     except OSError as error:
         raise BackupRefused(f"{error.filename or data_dir}: cannot be restored ({error.strerror})") from error
     return made_at_ms

@@ -68,6 +68,8 @@ class Later:
 
     reason: str
     after_s: float
+    perhaps_sent: bool = False
+    """The channel may have taken it this time, and could not say so."""
 
 
 Result = Sent | Dropped | Failed | Later
@@ -97,7 +99,7 @@ class _Claim:
     delivery: str
     lease: str
     maybe_sent: bool
-    """Another dispatcher held it and never said what became of it."""
+    """An attempt before this one never came to know what became of it."""
 
 
 def _claim(store: Store, now_ms: int, rules: DispatchRules) -> _Claim | None:
@@ -157,7 +159,8 @@ def _attempt(
     except TransportError as error:
         if error.permanent:
             return Failed(error.reason, error.address_refused)
-        return Later(error.reason, error.retry_after_s or retry_after_s(row.attempts))
+        wait_s = error.retry_after_s or retry_after_s(row.attempts)
+        return Later(error.reason, wait_s, perhaps_sent=error.perhaps_taken)
 
 
 def _read(store: Store, delivery_id: str) -> Any:
@@ -241,8 +244,11 @@ def _settle(store: Store, claim: _Claim, result: Result, now_ms: int) -> None:
             values = {"state": "cancelled", "settled_at_ms": now_ms, "reason": reason, **free}
         case Failed(reason, _):
             values = {"state": "failed", "settled_at_ms": now_ms, "reason": reason, **free}
-        case Later(reason, after_s):
-            values = {"due_at_ms": now_ms + round(after_s * 1000), "reason": reason, **free}
+        case Later(reason, after_s, perhaps_sent):
+            due_at_ms = now_ms + round(after_s * 1000)
+            values = {"due_at_ms": due_at_ms, "reason": reason, **free}
+            if perhaps_sent or claim.maybe_sent:  # as of a dispatcher that died: whoever takes it up next is to know
+                values["leased_until_ms"] = due_at_ms - 1
         case _:
             assert_never(result)
     ours = (delivery.c.id == claim.delivery) & (delivery.c.lease == claim.lease)

@@ -35,6 +35,8 @@ class MailTransport:
         self._clock = clock
         self._connection: smtplib.SMTP | None = None
         self._used_at_s = 0.0
+        self._broke_off = False
+        """Whether a connection was lost, or not heard of, while this message was handed over."""
 
     def send(self, message: Message) -> str:
         """Hand the message to the SMTP server. Raises: TransportError, permanent when it was refused for good."""
@@ -49,7 +51,12 @@ class MailTransport:
             raise TransportError(f"message refused with {error.smtp_code}", permanent=error.smtp_code >= 500) from error
         except (smtplib.SMTPException, OSError) as error:
             self.close()
-            raise TransportError(type(error).__name__, permanent=False, retry_after_s=RECONNECT_S) from error
+            raise TransportError(
+                type(error).__name__,
+                permanent=False,
+                retry_after_s=RECONNECT_S,
+                perhaps_taken=self._broke_off and not isinstance(error, smtplib.SMTPResponseException),
+            ) from error
         return str(mail["Message-ID"])
 
     def reach(self) -> None:
@@ -76,7 +83,9 @@ class MailTransport:
     def _with_connection(self, hand_over: Callable[[smtplib.SMTP], object]) -> None:
         """Use the open connection; a server may have closed it since, so that one alone is tried afresh."""
         self._used_at_s = time.monotonic()
+        self._broke_off = False
         if self._connection is not None:
+            self._broke_off = True
             try:
                 hand_over(self._connection)
             except smtplib.SMTPServerDisconnected:
@@ -84,6 +93,7 @@ class MailTransport:
             else:
                 return
         self._connection = self._connect()
+        self._broke_off = True
         hand_over(self._connection)
 
     def _connect(self) -> smtplib.SMTP:

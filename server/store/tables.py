@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData(
@@ -32,6 +33,7 @@ metadata = MetaData(
 
 _ID = String(36)  # UUIDv7, time-ordered
 _HASH = String(64)
+_KEPT_ASIDE = text("quarantined IS NOT NULL")
 
 
 def _id() -> Column[str]:
@@ -60,7 +62,9 @@ site = Table(
     Column("undo_s", Integer, nullable=False, server_default="8"),
     Column("reentry_allowed", Boolean, nullable=False, server_default="1"),
     Column("contact_lost_s", Integer, nullable=False, server_default="300"),
-    Column("roster_version", Integer, nullable=False, server_default="1"),  # counts changes a kiosk must learn of
+    Column(
+        "roster_version", Integer, nullable=False, server_default="1"
+    ),  # another with each change a kiosk must learn of
     Column("staff_pin", String(200), nullable=True),  # slow hash (attendance.staff_pin); None: no entry by hand
 )
 
@@ -181,7 +185,7 @@ guardianship = Table(
 )
 
 entry = Table(
-    "entry",  # the journals of all kiosks, as they were written; never updated
+    "entry",  # the journals of all kiosks, as they were written; updated only to let an entry out of quarantine
     metadata,
     _id(),
     _ref("kiosk_id", "kiosk"),
@@ -194,6 +198,7 @@ entry = Table(
     Column("quarantined", String(200), nullable=True),  # why it is not understood
     UniqueConstraint("session", "seq"),
     Index("ix_entry_kiosk_id", "kiosk_id"),
+    Index("ix_entry_quarantined", "quarantined", sqlite_where=_KEPT_ASIDE, postgresql_where=_KEPT_ASIDE),
 )
 
 journal_session = Table(

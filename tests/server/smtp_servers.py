@@ -19,6 +19,8 @@ class Postbox:
 
     to_recipient: str = "250 OK"
     to_data: str = "250 OK"
+    hangs_up: bool = False
+    """Whether a message is taken and the connection gone before that is said."""
     port: int = 0
     connections: int = 0
     taken: list[tuple[str, EmailMessage]] = field(default_factory=list)
@@ -45,6 +47,9 @@ class Postbox:
             self.raw.append(content)
             message = message_from_bytes(content, policy=policy.default)
             self.taken += [(address, message) for address in envelope.rcpt_tos]
+        if self.hangs_up:
+            assert server.transport is not None
+            server.transport.abort()
         return self.to_data
 
 

@@ -154,6 +154,32 @@ def test_a_correction_waits_for_the_notice_it_corrects(house: House, postbox: Po
     assert str(postbox.taken[1][1]["Subject"]).startswith("Correction")
 
 
+def test_a_notice_whose_taking_was_not_heard_of_is_corrected_too(house: House, postbox: Postbox) -> None:
+    moved = house.moves()
+    postbox.hangs_up = True
+    house.steps_after(UNDO_S)
+    assert len(postbox.taken) == 1
+    postbox.hangs_up = False
+    house.takes_back(moved)
+    for _ in range(5):
+        house.steps_after(60)
+    assert [str(message["Subject"]).partition(":")[0] for _, message in postbox.taken][1:] == ["Correction"]
+    assert {(topic, state) for topic, state, _ in house.states} == {("moved", "cancelled"), ("undone", "sent")}
+
+
+def test_a_notice_whose_taking_was_not_heard_of_comes_again_under_its_id(house: House, postbox: Postbox) -> None:
+    house.moves()
+    postbox.hangs_up = True
+    house.steps_after(UNDO_S)
+    postbox.to_recipient, postbox.hangs_up = "451 busy", False  # an answer that says nothing of the first time
+    house.steps_after(60)
+    postbox.to_recipient = "250 OK"
+    house.steps_after(3600)
+    assert len(postbox.taken) == 2
+    assert len(set(ids(postbox))) == 1
+    assert [row.state for row in house.deliveries] == ["sent"]
+
+
 def test_nothing_is_corrected_of_which_nothing_was_sent(house: House, postbox: Postbox) -> None:
     moved = house.moves()
     house.clock.advance(UNDO_S)

@@ -79,9 +79,9 @@ def test_kiosks_learn_of_a_change_and_only_of_one(store: Store, here: Row[Any]) 
     bring(store, here, ROW)
     after = version(store, here)
     bring(store, here, ROW)
-    assert before < after == version(store, here)
+    assert before != after == version(store, here)
     bring(store, here, replace(ROW, kana="あおき"))
-    assert version(store, here) > after
+    assert version(store, here) != after
 
 
 def test_a_second_import_finds_everything_as_it_is(store: Store, here: Row[Any]) -> None:
@@ -228,7 +228,7 @@ def test_a_new_name_is_told_to_the_kiosks_of_every_site_of_the_child(store: Stor
     bring(store, here, ROW)
     before = version(store, there)
     bring(store, here, replace(ROW, name="青木 桜"))
-    assert version(store, there) > before
+    assert version(store, there) != before
 
 
 def test_a_number_that_another_site_gave_to_another_child_is_refused(store: Store, here: Row[Any]) -> None:
