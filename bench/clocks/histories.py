@@ -72,7 +72,7 @@ def renew(_: World, kiosk: Kiosk) -> None:
 
 
 EVENTS: tuple[Event, ...] = (
-    *(move(child) for child in range(3)),
+    *(move(child) for child in range(3) for _ in range(3)),
     *(pass_time(seconds) for seconds in (5, 600, HOUR_S, 9 * HOUR_S, 24 * HOUR_S, 240 * HOUR_S)),
     boot(ClockState.NTP, err_ms=20),
     boot(ClockState.NONE, at_1970=True, ppm=DRIFT_PPM),

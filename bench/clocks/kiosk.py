@@ -85,6 +85,28 @@ class Kiosk:
         self._world.live(STARTS_AFTER_S)
         self.cache = RosterCache.open(self._folder / "cache.db", boot=self.boot_id)
         self.reader = JournalReader.open(self._folder / "journal.db")
+        self._open_door()
+        identity = Identity(kiosk=self._enrolled.name, site="", site_name="", server_url=self._url, uid_key=bytes(32))
+        self.sync = Sync(
+            self.reader,
+            self.cache,
+            Uplink(identity, self._enrolled.key, self._session, self.machine),
+            self.machine,
+            names_key_path=self._folder / "run" / "names.key",
+            door=lambda: DoorReport(self.machine.read().boot_ns, (), broken=False),
+            boot=self.boot_id,
+            app="bench",
+            interval_s=5.0,
+            jitter=lambda: 0.5,
+        )
+        self._up = True
+
+    def restart_door(self) -> None:
+        """The door's process ends and begins anew: a session of its own in the same boot."""
+        self.journal.close()
+        self._open_door()
+
+    def _open_door(self) -> None:
         self.journal = Journal.open(
             self._folder / "journal.db",
             kiosk=self._enrolled.name,
@@ -102,20 +124,6 @@ class Kiosk:
             names=names,
             display=_Nobody(),
         )
-        identity = Identity(kiosk=self._enrolled.name, site="", site_name="", server_url=self._url, uid_key=bytes(32))
-        self.sync = Sync(
-            self.reader,
-            self.cache,
-            Uplink(identity, self._enrolled.key, self._session, self.machine),
-            self.machine,
-            names_key_path=self._folder / "run" / "names.key",
-            door=lambda: DoorReport(self.machine.read().boot_ns, (), broken=False),
-            boot=self.boot_id,
-            app="bench",
-            interval_s=5.0,
-            jitter=lambda: 0.5,
-        )
-        self._up = True
 
     def power_off(self) -> None:
         if self._up:

@@ -221,6 +221,57 @@ def test_a_boot_that_never_met_the_server_lies_between_those_that_did_and_is_sho
     assert [each.since.source for each in world.headcount().left] == [TimeSource.UNSETTLED]
 
 
+@pytest.mark.parametrize("step_s", [HOUR_S, -HOUR_S])
+def test_a_boot_that_never_met_the_server_keeps_its_order_over_steps_and_restarts(
+    world: World, door: Kiosk, step_s: float
+) -> None:
+    door.boot(ClockState.SAVED, off=timedelta(minutes=-5))
+    world.live(2 * HOUR_S)
+    made = [door.enters()]
+    for _ in range(2):
+        world.live(300)
+        door.machine.step(step_s)
+        world.live(1)
+        made.append(door.leaves())
+        door.restart_door()
+        world.live(300)
+        made.append(door.enters())
+        step_s = -step_s
+    door.boot(ClockState.SAVED)
+    connect(door)
+    assert world.faults() == []
+    times = [world.rows()[each].at_ms for each in made]
+    assert times == sorted(set(times))
+    assert world.present() == {world.children[0]}
+
+
+@pytest.mark.parametrize("off_h", [5, -5])
+def test_ntp_that_cannot_be_right_dates_no_boot(world: World, door: Kiosk, off_h: float) -> None:
+    door.boot(ClockState.NTP, off=timedelta(hours=off_h), err_ms=20)
+    world.live(HOUR_S)
+    came = door.enters()
+    world.live(HOUR_S)
+    door.boot(ClockState.NONE, at_1970=True)
+    connect(door)
+    assert world.faults() == []
+    assert sources(world, came) == {TimeSource.UNSETTLED}
+
+
+def test_an_anchor_that_may_be_late_bounds_its_neighbour_no_closer_than_it_is(world: World, door: Kiosk) -> None:
+    at_1970(door)
+    door.way.cut, door.way.sticks = False, True
+    door.sync.step()
+    at_1970(door)
+    world.live(10)
+    came = door.enters()
+    at_1970(door)
+    door.way.sticks = False
+    door.way.arrive_late()
+    connect(door)
+    assert world.faults() == []
+    assert sources(world, came) == {TimeSource.UNSETTLED}
+
+
 @pytest.mark.parametrize("boot", [at_1970, last_month, next_month])
 def test_a_first_boot_that_never_met_the_server_lies_between_enrolment_and_the_next(
     on: Ground, boot: Callable[[Kiosk], None]

@@ -50,7 +50,7 @@ def test_a_slow_way_widens_the_bound_and_a_quick_one_narrows_it(
     world: World, door: Kiosk, there_s: float, back_s: float
 ) -> None:
     world.live(60)
-    came = door.enters()
+    came, strange = door.enters(), door.strange_card()
     door.way.there_s, door.way.back_s = there_s, back_s
     door.sync.step()
     assert world.faults() == []
@@ -66,6 +66,8 @@ def test_a_slow_way_widens_the_bound_and_a_quick_one_narrows_it(
         door.sync.step()
     assert world.faults() == []
     assert told(world, came)[1] < WAY_MS + 50
+    card = world.unknown_cards()[strange]
+    assert abs(card.at_ms - world.done[strange].at_ms) < WAY_MS + 50, "an unknown card is dated anew too"
 
 
 def test_without_hearing_from_the_kiosk_a_slow_way_would_break_the_bound(
