@@ -35,11 +35,33 @@ def described(conn: Connection) -> dict[str, Any]:
             list(seen.get_foreign_keys(name)),
             list(seen.get_unique_constraints(name)),
             list(seen.get_check_constraints(name)),
-            list(seen.get_indexes(name)),
+            [_in_words(each) for each in seen.get_indexes(name)],
         ]
         ordered = [sorted(map(str, each)) for each in rules]
         tables[name] = (columns, seen.get_pk_constraint(name), ordered)
     return tables
+
+
+def _in_words(index: Any) -> dict[str, Any]:
+    """An index with the text of its condition, if it has one, in place of an object."""
+    options = {name: str(value) for name, value in index.get("dialect_options", {}).items()}
+    return {**index, "dialect_options": options}
+
+
+def test_what_is_in_quarantine_is_found_in_a_database_of_before(tmp_path: Path) -> None:
+    with using_store(sqlite_url(tmp_path / "old.db")) as store:
+        migrate(store, "0004")
+        with store.write() as conn:
+            conn.execute(text("INSERT INTO site (id, code, name) VALUES ('s', 'A', 'Naka')"))
+            columns = "id, site_id, name, key_id, public_key, enrolled_at_ms"
+            conn.execute(text(f"INSERT INTO kiosk ({columns}) VALUES ('k', 's', 'Door', 'key', X'00', 0)"))
+            columns = "id, kiosk_id, session, seq, kind, line, hash, received_at_ms, quarantined"
+            conn.execute(text(f"INSERT INTO entry ({columns}) VALUES ('e', 'k', 'x', 0, '', 'line', 'h', 0, 'why')"))
+        migrate(store)
+        require_current(store)
+        with store.read() as conn:
+            found = text("SELECT id FROM entry INDEXED BY ix_entry_quarantined WHERE quarantined IN ('why', 'other')")
+            assert conn.execute(found).scalars().all() == ["e"]
 
 
 def test_the_history_gives_the_tables_the_code_knows(store: Store, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from server.ledger import accept
 from server.notify.dispatcher import DispatchRules, send_next
 from server.notify.transport import Message
 from server.offer import answer
+from server.quarantine import take_out
 from server.reports.daily import daily_report
 from server.roster_state import presence_part
 from server.store.engine import Store
@@ -71,6 +72,16 @@ def test_contacts_and_taps(store: Store, door: Row[Any]) -> None:
             answer(conn, door, offer(session, older), NOON_MS)
             presence_part(conn, door, DAY)
     assert len(seen) > 15
+    assert read_whole(seen) == []
+
+
+def test_a_roster_brought_in(store: Store, door: Row[Any]) -> None:
+    session = Session(door.id)
+    session.undone(session.moved("nobody"))
+    with plans(store) as seen:
+        assert accept(store, door, session.request(), NOON_MS).quarantined == (1, 2)
+        with store.write() as conn:
+            take_out(conn, NOON_MS)
     assert read_whole(seen) == []
 
 
