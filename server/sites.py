@@ -35,7 +35,8 @@ class SiteRules(msgspec.Struct, frozen=True):
     extended_from: _Time = "18:00"
     way: WayMode = WayMode.AUTO
     repeat_window_s: _Seconds = 60
-    undo_s: _Seconds = 8
+    undo_s: Annotated[int, msgspec.Meta(ge=0, le=300)] = 8
+    """Less than the quiet after which a door begins a session anew: no undo reaches over that."""
     reentry_allowed: bool = True
     contact_lost_s: _Seconds = 300
 
