@@ -2,18 +2,19 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from sqlite_utils import Database
 
-from attendance.chain import verify
 from attendance.errors import WireError
 from attendance.records import AttendanceRecord, Head, JournalLine
+from kiosk.at_rest import at_rest
 from kiosk.database import BUSY_TIMEOUT_S, Damaged, Unmade, inode, is_damage, open_to_read
 from kiosk.errors import JournalError
 from kiosk.journal_queries import heads, last_opening, records_of_boot, session_ages, stretch
-from kiosk.retention import SessionAge
+from kiosk.lost_entries import verify_but_lost
+from kiosk.retention import Contacts, SessionAge
 from kiosk.schema import JOURNAL
 
 
@@ -49,10 +50,10 @@ class JournalReader:
             row = db.execute("SELECT id FROM session WHERE boot = ? ORDER BY rowid DESC LIMIT 1", (boot,)).fetchone()
             return None if row is None else str(row[0])
 
-    def ages(self) -> list[SessionAge]:
+    def ages(self, contacts: Contacts) -> list[SessionAge]:
         """Return every session with the time of its first entry, in the order they began. Raises: JournalError."""
         with self._reading() as db:
-            return [] if db is None else session_ages(db)
+            return [] if db is None else session_ages(db, contacts)
 
     def last_opening(self) -> AttendanceRecord | None:
         """Return the first entry of the session that began last. Raises: JournalError."""
@@ -80,7 +81,7 @@ class JournalReader:
                 raise Damaged(verdict)
             for (session,) in db.execute("SELECT id FROM session ORDER BY rowid").fetchall():
                 lines = stretch(db, session, 0, -1)
-                verify(lines)
+                verify_but_lost(lines)
                 entries += len(lines)
         return entries
 
@@ -93,15 +94,25 @@ class JournalReader:
     @contextmanager
     def _reading(self) -> Iterator[Database | None]:
         try:
-            file = inode(self._path)
-            if file != self._file:
-                self.close()
-            if self._db is None and file is not None:
-                with suppress(Unmade):
-                    self._db = open_to_read(self._path, JOURNAL, busy_timeout_s=self._busy_timeout_s)
-                    self._file = file
-            yield self._db
+            refused = self._follow()
+            with nullcontext(self._db) if refused is None else at_rest(self._path, JOURNAL, refused) as db:
+                yield db
         except (sqlite3.Error, OSError, WireError) as error:
             if is_damage(error):
                 self.close()
             raise JournalError(str(error)) from error
+
+    def _follow(self) -> sqlite3.OperationalError | None:
+        """Open the file that is there now, if there is one; return why it does not open as it should."""
+        file = inode(self._path)
+        if file != self._file:
+            self.close()
+        if self._db is None and file is not None:
+            try:
+                self._db = open_to_read(self._path, JOURNAL, busy_timeout_s=self._busy_timeout_s)
+                self._file = file
+            except Unmade:
+                return None
+            except sqlite3.OperationalError as error:
+                return error
+        return None

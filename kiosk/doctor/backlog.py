@@ -38,7 +38,7 @@ def check_backlog(settings: KioskSettings, clock: Clock, boot: str, known: Known
             yield from _opening(settings, reader)
             yield from _forgotten(heads, known)
             yield from _waiting(reader, heads, known, now, boot)
-            yield from _kept(reader.ages(), known, now)
+            yield from _kept(reader.ages(known.contacts), known, now)
     except JournalError:
         return  # the finding of the journal's file says it
     yield from _asides(settings, unsent(heads, known.acks))
@@ -59,8 +59,7 @@ def _opening(settings: KioskSettings, reader: JournalReader) -> Iterator[Finding
 
 def _forgotten(heads: list[Head], known: Known) -> Iterator[Finding]:
     """Entries that the server had from this journal, and that it holds no more: the disk lost them."""
-    told = dict(known.told)
-    lost = sum(max(0, told.get(head.session, -1) - head.seq) for head in heads)
+    lost = sum(max(0, known.told.get(head.session, -1) - head.seq) for head in heads)
     if lost:
         yield Finding("journal_short", wrong=True, values={"entries": lost})
 
@@ -71,27 +70,32 @@ def _waiting(reader: JournalReader, heads: list[Head], known: Known, now: Now, b
         yield Finding("all_sent")
         return
     through = {ack.session: ack.seq for ack in known.acks}
-    this_boot = {record.session for record in reader.records_of_boot(boot)}
-    dated: list[int] = []
-    for head in heads:
-        first = reader.read(head.session, through.get(head.session, -1) + 1, 1)
-        if not first:
-            continue
-        try:
-            at = read_line(first[0]).at
-        except WireError:
-            continue  # of a newer version; those beside it tell the time
-        if head.session in this_boot:
-            dated.append(now.at(at.boot_ns).at_ms)
-        elif at.state in _TRUSTED:
-            dated.append(at.wall_ms)
-    if dated and now.at_ms - min(dated) > WAITED_MS:
-        since = f"{from_ms(min(dated)).astimezone(JST):%Y-%m-%d %H:%M}"
+    lacking = [head for head in heads if head.seq > through.get(head.session, -1)]
+    times = [_made_ms(reader, head.session, through.get(head.session, -1) + 1, known, now, boot) for head in lacking]
+    since_ms = min((each for each in times if each is not None), default=now.at_ms)
+    if now.at_ms - since_ms > WAITED_MS:
+        since = f"{from_ms(since_ms).astimezone(JST):%Y-%m-%d %H:%M}"
         yield Finding("unsent_long", wrong=True, values={"entries": number, "since": since})
-    elif not dated:
+    elif None in times:
         yield Finding("unsent_undated", wrong=True, values={"entries": number})
     else:
         yield Finding("unsent", values={"entries": number})
+
+
+def _made_ms(reader: JournalReader, session: str, seq: int, known: Known, now: Now, boot: str) -> int | None:
+    """When an entry was made, or None when nothing proves it. Raises: JournalError."""
+    lines = [*reader.read(session, 0, 1), *reader.read(session, seq, 1)]
+    try:
+        opening, entry = (read_line(line) for line in lines)
+    except (WireError, ValueError):
+        return None  # of a newer version
+    its_boot = getattr(opening.body, "boot", "")
+    contact = known.contacts.get(its_boot)
+    if contact is not None:
+        return best_now(entry.at, contact).at_ms
+    if its_boot == boot:
+        return now.at(entry.at.boot_ns).at_ms
+    return entry.at.wall_ms if entry.at.state in _TRUSTED else None
 
 
 def _kept(ages: list[SessionAge], known: Known, now: Now) -> Iterator[Finding]:

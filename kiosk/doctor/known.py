@@ -1,8 +1,8 @@
 """How the doctor reads the kiosk's two databases: beside the processes that write them, and with little patience."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from attendance.names import SealedNames
 from attendance.policy import Policy
@@ -10,6 +10,7 @@ from attendance.records import Head
 from kiosk.config import KioskSettings
 from kiosk.errors import CacheError
 from kiosk.journal_reader import JournalReader
+from kiosk.retention import Contacts
 from kiosk.roster_cache import Contact, RosterCache
 
 PATIENCE_S = 1.0
@@ -22,9 +23,12 @@ class Known:
 
     error: CacheError | None = None
     acks: tuple[Head, ...] = ()
-    told: tuple[tuple[str, int], ...] = ()
+    told: Mapping[str, int] = field(default_factory=dict)
     """Of each session the last entry that the server ever acknowledged."""
     contact: Contact | None = None
+    """The last of this boot."""
+    contacts: Contacts = field(default_factory=dict)
+    """The last of each boot."""
     roster_version: str = ""
     presence_version: str = ""
     children: int = 0
@@ -40,8 +44,9 @@ def look_up(settings: KioskSettings, boot: str) -> Known:
             roster, presence = cache.versions()
             return Known(
                 acks=tuple(cache.acks()),
-                told=tuple(cache.all_told().items()),
+                told=cache.all_told(),
                 contact=cache.contact(),
+                contacts=cache.contacts(),
                 roster_version=roster,
                 presence_version=presence,
                 children=len(cache.marks()),

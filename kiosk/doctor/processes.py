@@ -10,7 +10,6 @@ from kiosk.delivery import Problem
 from kiosk.doctor.known import Known
 from kiosk.doctor.locks import WHOLE_FILE, Lock, write_locks
 from kiosk.door_report import DOOR_SILENT, JOURNAL_BROKEN, read_report
-from kiosk.only_one import LOCK_FILE
 from kiosk.sync_report import SyncReport, read_sync_report
 
 CONTACT_OLD_S = 300.0
@@ -20,7 +19,7 @@ _OF_SYNC = frozenset(Problem)
 
 def door_lock_held(data_dir: Path) -> Lock | None:
     """Return the lock by which a door process has the kiosk's folder, without touching it; None when no door runs."""
-    return next((lock for lock in write_locks(data_dir / LOCK_FILE) if lock.kind == WHOLE_FILE), None)
+    return next((lock for lock in write_locks(data_dir) if lock.kind == WHOLE_FILE), None)
 
 
 def check_door(settings: KioskSettings, clock: Clock) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from attendance.clock import ClockState, ManualClock
 from kiosk.identity import coming_key, store_identity
 from kiosk.retention import KEPT_MS
+from kiosk.roster_cache import RosterCache
 from tests.kiosk.doctor_parts import House, examined, house, open_journal, running_clock, wrong_of
 from tests.kiosk.sync_parts import identity, moved
 from tests.model_server import NOON, ModelServer
@@ -64,6 +65,26 @@ def test_entries_of_an_earlier_boot_are_dated_by_a_clock_that_was_right_only(
         assert finding.wrong
         assert finding.values["entries"] == 2
         assert finding.values.get("since") == (None if state is ClockState.SAVED else "2026-04-01 09:00")
+
+
+def test_entries_of_an_earlier_boot_are_dated_by_the_contact_it_had(tmp_path: Path) -> None:
+    with house(tmp_path, None) as kiosk:
+        begin_anew(kiosk)
+        earlier = ManualClock(NOON - timedelta(days=9000), boot_ns=50_000_000_000, state=ClockState.NONE)
+        with closing(open_journal(kiosk.settings, earlier, OTHER_BOOT)):
+            pass
+        with closing(RosterCache.open(kiosk.settings.cache_path, boot=OTHER_BOOT)) as cache:
+            cache.note_contact(60_000_000_000, round((NOON - timedelta(hours=2)).timestamp() * 1000))
+        assert kiosk.findings()["unsent_long"].values == {"entries": 1, "since": "2026-04-01 09:59"}
+
+
+def test_an_entry_that_is_just_made_hides_none_that_nothing_dates(tmp_path: Path) -> None:
+    with house(tmp_path, None) as kiosk:
+        begin_anew(kiosk)
+        with closing(open_journal(kiosk.settings, ManualClock(NOON, state=ClockState.SAVED), OTHER_BOOT)):
+            pass
+        with closing(open_journal(kiosk.settings, kiosk.clock)):
+            assert kiosk.findings()["unsent_undated"].values == {"entries": 2}
 
 
 def days_ago(kiosk: House, days: float, state: ClockState = ClockState.NTP) -> None:
