@@ -60,7 +60,7 @@ class EnrolResponse(msgspec.Struct, frozen=True):
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """The last answer to an offer in this boot: the server's clock read `time_ms` between these two instants."""
+    """An answer to an offer: the server's clock read `time_ms` between these two instants of a boot."""
 
     asked_ns: Nanoseconds
     answered_ns: Nanoseconds
@@ -75,7 +75,7 @@ class KioskNow(msgspec.Struct, frozen=True, omit_defaults=True):
     boot: str
     at: ClockReading
     heard: Heard | None = None
-    """None until there was an answer: how long the request was on its way is then not known."""
+    """The last answer in this boot; None until there was one: how long the request was on its way is then not known."""
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -123,6 +123,8 @@ class EntriesRequest(msgspec.Struct, frozen=True, omit_defaults=True):
     entries: tuple[JournalLine, ...]
     told: Through = -1
     """Last entry that the server ever acknowledged: one restored from a backup sends no notice of those again."""
+    heard: Heard | None = None
+    """An answer in the boot of the session: one restored from a backup knows no other of a boot that is over."""
 
 
 class Receipt(msgspec.Struct, frozen=True):

@@ -5,21 +5,30 @@ The kiosk keeps no cursor: what to send is what the server says it lacks, and no
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from enum import StrEnum
 from typing import Protocol
 
-from attendance.records import Head, JournalLine
-from attendance.wire import MAX_BODY_BYTES, EntriesRequest, ErrorCode, OfferRequest, OfferResponse, Receipt, Want
+from attendance.errors import WireError
+from attendance.records import Head, JournalLine, SessionOpened, read_line
+from attendance.wire import MAX_BODY_BYTES, EntriesRequest, ErrorCode, Heard, OfferRequest, OfferResponse, Receipt, Want
 from attendance.wire import StateResponse as State
-from kiosk.errors import UplinkError
+from kiosk.errors import Trouble, UplinkError
+from kiosk.portion import Portion
 
 log = logging.getLogger(__name__)
 
 BATCHES_A_STEP = 4
 """Then the server is asked again, so that a long backlog does not keep news of the roster away."""
+BATCH_ENTRIES = 500
+"""At most, whatever more the server would take."""
+_LEAST_ENTRIES = 8
+"""Of so few the number is not what a way does not take."""
 BATCH_BYTES = MAX_BODY_BYTES // 3
 """Of lines; the rest is room for their escapes and hashes in JSON."""
 _POISON = frozenset({ErrorCode.BAD_REQUEST, ErrorCode.TOO_LARGE})
+LOST = frozenset({Trouble.TIMEOUT, Trouble.UNREACHABLE, Trouble.FOREIGN})
+"""What befalls a request that is too large for the way, among others."""
 
 
 class Problem(StrEnum):
@@ -75,14 +84,17 @@ class Delivery:
         server: Server,
         note: Callable[[Problem, str], None],
         told: Callable[[str], int],
+        heard: Callable[[str], Heard | None],
         acknowledged: Callable[[Head], None],
     ) -> None:
         """`told` returns the last entry of a session that the server ever acknowledged, or -1.
 
-        `acknowledged` hears at once what the server proved to hold: the next request may fail.
+        `heard` returns an answer of the server in a boot. `acknowledged` hears at once what the server proved to hold:
+        the next request may fail.
         """
         self._journal = journal
         self._told = told
+        self._heard = heard
         self._server = server
         self._note = note
         self._acknowledged = acknowledged
@@ -90,6 +102,7 @@ class Delivery:
         """Sessions of which the last receipt did not fit our chain: nothing of them counts as acknowledged."""
         self.quarantined: set[tuple[str, int]] = set()
         """Entries that the server keeps as they came, since it does not understand them."""
+        self._portion = Portion(BATCH_ENTRIES, least=_LEAST_ENTRIES)
         self._rounds = 0
         self._stuck: dict[str, int] = {}
         """Sessions that did not go forward when they were last sent, and in which round that was."""
@@ -104,7 +117,7 @@ class Delivery:
         open_wants = [want for want in wants if want.session in ours and want.from_seq <= ours[want.session].seq]
         self._rounds += 1
         # Those that are stuck come last and take turns: none of them holds up a session that would go.
-        open_wants.sort(key=lambda want: (want.session != first, self._stuck.get(want.session, 0)))
+        open_wants.sort(key=lambda want: (want.session != first, self.stuck(want.session)))
         behind, forward = len(open_wants) > BATCHES_A_STEP, False
         for want in open_wants[:BATCHES_A_STEP]:
             ack = self._deliver(want.session, want.from_seq, max_batch)
@@ -118,25 +131,45 @@ class Delivery:
                 self._stuck[want.session] = self._rounds
         return behind and forward
 
+    def stuck(self, session: str) -> int:
+        """Return in which round a session did not go forward; 0 for one that goes."""
+        return self._stuck.get(session, 0)
+
     def own_hash(self, session: str, seq: int) -> str | None:
         """Return the hash of an entry of ours, or None when there is no such entry. Raises: JournalError."""
         lines = self._journal.read(session, seq, 1)
         return lines[0].hash if lines else None
 
-    def _deliver(self, session: str, from_seq: int, limit: int) -> Head | None:
-        lines = _bounded(self._journal.read(session, from_seq, limit))
+    def _deliver(self, session: str, from_seq: int, limit: int, *, too_large: int = 0) -> Head | None:
+        """Send a stretch of at most `limit` entries; `too_large` were too many of them just now."""
+        lines = _bounded(self._journal.read(session, from_seq, min(limit, self._portion.size)))
+        told, heard = self._told(session), self._heard_during(session)
         try:
-            receipt = self._server.send(
-                EntriesRequest(session=session, from_seq=from_seq, entries=tuple(lines), told=self._told(session))
-            )
+            receipt = self._server.send(EntriesRequest(session, from_seq, tuple(lines), told, heard))
         except UplinkError as error:
             if error.code not in _POISON:
+                if error.trouble in LOST:
+                    self._portion.failed(len(lines))
                 raise
             if len(lines) > 1:
-                return self._deliver(session, from_seq, len(lines) // 2)
+                too_large = len(lines) if error.code is ErrorCode.TOO_LARGE else too_large
+                return self._deliver(session, from_seq, len(lines) // 2, too_large=too_large)
+            # By itself it is the fault of the entry, and no reason to send fewer of others.
             self._note(Problem.ENTRY_REFUSED, f"session={session} seq={from_seq} code={error.code}")
             return None
+        if too_large:
+            self._portion.too_many(too_large)
+        self._portion.went(len(lines))
         return self._proved(receipt, from_seq)
+
+    def _heard_during(self, session: str) -> Heard | None:
+        """Return what was heard of the server in the boot of a session, by which that can be dated."""
+        for header in self._journal.read(session, 0, 1):
+            with suppress(WireError):
+                opened = read_line(header).body
+                if isinstance(opened, SessionOpened):
+                    return self._heard(opened.boot)
+        return None
 
     def _proved(self, receipt: Receipt, from_seq: int) -> Head | None:
         """Return the head that a receipt for entries from `from_seq` on acknowledges when our own chain agrees."""

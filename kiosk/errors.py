@@ -74,7 +74,7 @@ class UplinkError(KioskError, OSError):
         """Whether the same request would be refused again."""
         self.retry_after_s = retry_after_s
         self.code = code
-        """What the server called it, if it was the server that answered."""
+        """What the server called it; `too_large` also where a proxy says so by its status."""
 
 
 class ScreenError(KioskError, OSError):

@@ -20,7 +20,7 @@ from attendance.names import SealedNames
 from attendance.policy import Policy
 from attendance.records import Head
 from attendance.roster import Animal, Colour, Holder, Mark
-from attendance.wire import PresencePart, StateResponse, decode, encode
+from attendance.wire import Heard, PresencePart, StateResponse, decode, encode
 from kiosk.database import BUSY_TIMEOUT_S, Unmade, empty_database, inode, is_damage, open_database, open_to_read
 from kiosk.errors import CacheError
 from kiosk.schema import CACHE
@@ -42,7 +42,11 @@ _PUT_CONTACT = """
     ON CONFLICT (boot) DO UPDATE SET at_boot_ns = excluded.at_boot_ns, at_ms = excluded.at_ms
 """
 CONTACTS_KEPT = 1000
-"""Boots of whose last contact something is kept: they tell how old sessions are where no clock of the kiosk does."""
+"""Boots of which contact and answer are kept: they date sessions where no clock of the kiosk does."""
+_PUT_HEARD = """
+    INSERT INTO heard (boot, asked_ns, answered_ns, time_ms) VALUES (?, ?, ?, ?) ON CONFLICT (boot)
+    DO UPDATE SET asked_ns = excluded.asked_ns, answered_ns = excluded.answered_ns, time_ms = excluded.time_ms
+"""
 _ACKS = "SELECT session, seq, hash FROM ack WHERE seq >= 0 ORDER BY session"
 
 _Message = TypeVar("_Message", bound=msgspec.Struct)
@@ -149,11 +153,17 @@ class RosterCache:
             db.execute("VACUUM")
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
-    def note_contact(self, at_boot_ns: int, at_ms: int) -> None:
-        """Note that the server answered, with its own time at that instant of this boot. Raises: CacheError."""
+    def note_contact(self, at_boot_ns: int, at_ms: int, heard: Heard | None = None) -> None:
+        """Note that the server answered, with its own time at that instant of this boot. Raises: CacheError.
+
+        `heard` is kept as the answer by which this boot can be dated again.
+        """
         with self._writing() as db:
             db.execute(_PUT_CONTACT, (self._boot, at_boot_ns, at_ms))
             db.execute("DELETE FROM contact WHERE rowid <= (SELECT max(rowid) FROM contact) - ?", (CONTACTS_KEPT,))
+            if heard is not None:
+                db.execute(_PUT_HEARD, (self._boot, heard.asked_ns, heard.answered_ns, heard.time_ms))
+            db.execute("DELETE FROM heard WHERE boot NOT IN (SELECT boot FROM contact)")
 
     def contact(self) -> Contact | None:
         """Return the last contact in this boot, or None. Raises: CacheError."""
@@ -166,6 +176,12 @@ class RosterCache:
         with self._using() as db:
             rows = db.execute("SELECT boot, at_boot_ns, at_ms FROM contact").fetchall()
             return {boot: Contact(at_boot_ns, at_ms) for boot, at_boot_ns, at_ms in rows}
+
+    def heard(self, boot: str) -> Heard | None:
+        """Return the answer by which a boot can be dated again, or None. Raises: CacheError."""
+        with self._using() as db:
+            row = db.execute("SELECT asked_ns, answered_ns, time_ms FROM heard WHERE boot = ?", (boot,)).fetchone()
+            return None if row is None else Heard(*row)
 
     def store_acks(self, heads: Iterable[Head], *, forget: Iterable[str] = ()) -> None:
         """Note what the server holds of some sessions, and which it holds nothing of. Raises: CacheError."""

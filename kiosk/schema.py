@@ -69,5 +69,15 @@ def _cache_2(db: Database) -> None:
     db.execute("UPDATE ack SET told = seq")
 
 
+@_cache(name="3 an answer of each boot")
+def _cache_3(db: Database) -> None:
+    db.table("heard").create(
+        {"boot": str, "asked_ns": int, "answered_ns": int, "time_ms": int},
+        pk="boot",
+        not_null={"boot", "asked_ns", "answered_ns", "time_ms"},
+        strict=True,
+    )
+
+
 JOURNAL = Schema(application_id=0x7464_6A31, migrations=_journal, version=1, synchronous="FULL")
-CACHE = Schema(application_id=0x7464_6331, migrations=_cache, version=2, synchronous="NORMAL")
+CACHE = Schema(application_id=0x7464_6331, migrations=_cache, version=3, synchronous="NORMAL")

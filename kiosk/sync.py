@@ -15,7 +15,9 @@ from kiosk.backoff import Backoff
 from kiosk.delivery import Delivery, JournalSource, Problem, Server
 from kiosk.door_report import DoorReport
 from kiosk.errors import CacheError, JournalError, Trouble, UplinkError
+from kiosk.heard import better
 from kiosk.journal_queries import unsent
+from kiosk.offers import Offers
 from kiosk.private_files import make_private_folder, write_private
 from kiosk.roster_cache import RosterCache
 from kiosk.sync_report import SyncReport
@@ -24,9 +26,6 @@ log = logging.getLogger(__name__)
 
 FIRST_BACKOFF_S = 1.0
 LONGEST_BACKOFF_S = 60.0
-ALL_HEADS_S = 300.0
-"""How often all sessions are offered to the server, also those it holds whole: a year has hundreds of them, and only a
-server that was restored from a backup wants any of them again."""
 SHARED_INTERVAL_S = 1.5
 """Between two questions at a site with several kiosks: with jitter and the question itself it stays under two seconds,
 within which a child who came in by one door is to be known at the other."""
@@ -79,10 +78,12 @@ class Sync:
         self._app = app
         self._interval_s = interval_s
         self._jitter = jitter
-        self._delivery = Delivery(journal, server, self._note, self._told, lambda ack: self._store_acks([ack], []))
+        self._delivery = Delivery(
+            journal, server, self._note, self._told, self._heard_in, lambda ack: self._store_acks([ack], [])
+        )
+        self._offers = Offers()
         self._found: dict[Problem, str] = {}
         self._problems: dict[Problem, str] = {}
-        self._all_offered_ns: int | None = None
         self._last: Heard | None = None
         self._failures = 0
         self._backoff = Backoff(FIRST_BACKOFF_S, LONGEST_BACKOFF_S)
@@ -115,23 +116,26 @@ class Sync:
         held, session = self._held()
         acks = self._acks()
         asked_ns = self._clock.read().boot_ns
-        all_due = self._all_offered_ns is None or asked_ns - self._all_offered_ns >= ALL_HEADS_S * 1e9
-        heads = held if all_due else [head for head in held if head not in acks or head.session == session]
-        answer = self._server.offer(self._offer(heads, session, unsent(held, acks)))
-        answered = self._clock.read()
-        self._last = Heard(asked_ns=asked_ns, answered_ns=answered.boot_ns, time_ms=answer.time_ms)
-        if all_due:
-            self._all_offered_ns = asked_ns
+        heads = self._offers.choose(held, acks, session, asked_ns, self._delivery.stuck)
+        try:
+            answer = self._server.offer(self._offer(heads, session, unsent(held, acks)))
+        except UplinkError as error:
+            self._offers.failed(heads, error)
+            raise
+        self._last = Heard(asked_ns=asked_ns, answered_ns=self._clock.read().boot_ns, time_ms=answer.time_ms)
+        self._note_contact(self._last)
+        self._offers.answered(heads, {want.session for want in answer.want})
         self._note_acks(answer, heads)
-        if all_due and held:
+        if self._offers.begins and held:
             self._drop_acks(acks, held)
         more = False
-        with self._noting(Problem.JOURNAL_UNREADABLE, JournalError):
-            more = self._delivery.send(answer.want, heads, first=session, max_batch=answer.max_batch)
+        try:
+            with self._noting(Problem.JOURNAL_UNREADABLE, JournalError):
+                more = self._delivery.send(answer.want, heads, first=session, max_batch=answer.max_batch)
+        except UplinkError:
+            self._take_news(answer)  # it needs no more than was answered to
+            raise
         self._take_news(answer)
-        if answered.boot_ns - asked_ns <= LONGEST_WAY_S * 1e9:
-            # The server told its time somewhere on the way there and back.
-            self._note_contact((asked_ns + answered.boot_ns) // 2, answer.time_ms)
         if answer.backoff_ms > 0:
             return Step(again=False, wait_s=max(answer.backoff_ms / 1000, self._interval_s), wakeable=False)
         return Step(again=more, wait_s=0.0 if more else self._pause_s() * (0.9 + 0.2 * self._jitter()), wakeable=True)
@@ -174,7 +178,7 @@ class Sync:
             for head in heads:
                 through = min(wanted.get(head.session, head.seq + 1) - 1, head.seq)
                 if through < known.get(head.session, -1):
-                    self._all_offered_ns = None
+                    self._offers.name_all()
                 own = head.hash if through == head.seq else self._delivery.own_hash(head.session, through)
                 if through < 0 or own is None or (head.session in wanted and head.session in self._delivery.differing):
                     forget.append(head.session)
@@ -205,11 +209,22 @@ class Sync:
             self._note(Problem.CACHE_UNUSABLE, f"reason={error.reason!r}")
             return -1
 
-    def _note_contact(self, boot_ns: int, server_ms: int) -> None:
+    def _heard_in(self, boot: str) -> Heard | None:
+        try:
+            return self._cache.heard(boot)
+        except CacheError as error:
+            self._note(Problem.CACHE_UNUSABLE, f"reason={error.reason!r}")
+            return None
+
+    def _note_contact(self, last: Heard) -> None:
+        if last.answered_ns - last.asked_ns > LONGEST_WAY_S * 1e9:
+            return
+        # The server told its time somewhere on the way there and back.
+        boot_ns = (last.asked_ns + last.answered_ns) // 2
         with self._noting(Problem.CACHE_UNUSABLE, CacheError):
             known = self._cache.contact()
             if known is None or boot_ns - known.at_boot_ns >= CONTACT_S * 1e9:
-                self._cache.note_contact(boot_ns, server_ms)
+                self._cache.note_contact(boot_ns, last.time_ms, better(self._cache.heard(self._boot), last))
 
     def _take_news(self, answer: OfferResponse) -> None:
         """Fetch roster and presence when the server has others, and the key of the names when this boot has none."""

@@ -23,6 +23,7 @@ from attendance.wire import (
     EnrolRequest,
     EnrolResponse,
     EntriesRequest,
+    ErrorCode,
     ErrorResponse,
     OfferRequest,
     OfferResponse,
@@ -186,15 +187,17 @@ def _message(response: requests.Response, answer: bytes, kind: type[_Message]) -
     status, media = response.status_code, response.headers.get("Content-Type", "").split(";", maxsplit=1)[0].strip()
     retry_after_s = _retry_after_s(response.headers)
     said = f"status {status}, {media or 'no content type'}"
+    # A proxy may take less than the server, and then it will not take the same again.
+    foreign = ErrorCode.TOO_LARGE if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else None
     if media.lower() != "application/json":
         # 200 with HTML is a captive portal's welcome page, and no acknowledgement.
-        raise UplinkError(Trouble.FOREIGN, said, retry_after_s=retry_after_s)
+        raise UplinkError(Trouble.FOREIGN, said, retry_after_s=retry_after_s, code=foreign)
     try:
         if status == HTTPStatus.OK:
             return decode(answer, kind)
         problem = decode(answer, ErrorResponse).error
     except WireError as error:
-        raise UplinkError(Trouble.FOREIGN, f"{said}: {error}", retry_after_s=retry_after_s) from error
+        raise UplinkError(Trouble.FOREIGN, f"{said}: {error}", retry_after_s=retry_after_s, code=foreign) from error
     permanent = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status not in _TRY_AGAIN
     raise UplinkError(
         Trouble.REFUSED if permanent else Trouble.FAILED,

@@ -14,7 +14,7 @@ from attendance.presence import Presence, fold
 from attendance.records import Direction
 from bench.clocks.kiosk import Kiosk
 from bench.sync_model.machine import Ground
-from kiosk.sync import ALL_HEADS_S
+from kiosk.offers import ALL_HEADS_S
 from server.doors import own_clock_ahead_ms
 from server.headcount import Headcount, headcount
 from server.store import tables

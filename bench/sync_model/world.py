@@ -21,7 +21,8 @@ from bench.sync_model.server import CHILDREN, RealServer
 from bench.sync_model.side import LONG_AGO, Disk, Enrolled, Side
 from bench.sync_model.truth import Truth
 from bench.sync_model.way import Trip, Way
-from kiosk.sync import ALL_HEADS_S, LONGEST_WAY_S
+from kiosk.offers import ALL_HEADS_S
+from kiosk.sync import LONGEST_WAY_S
 from kiosk.today import best_now
 
 SIDES = 2

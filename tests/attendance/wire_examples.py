@@ -95,6 +95,13 @@ MESSAGES: dict[str, msgspec.Struct] = {
     ),
     "entries_request": EntriesRequest(session=SESSION, from_seq=0, entries=tuple(line for _, line in RECORDS[:2])),
     "entries_request_after_restore": EntriesRequest(session=SESSION, from_seq=3, entries=(RECORDS[3][1],), told=4),
+    "entries_request_of_a_boot_that_is_over": EntriesRequest(
+        session=SESSION,
+        from_seq=4,
+        entries=(RECORDS[4][1],),
+        told=4,
+        heard=Heard(84_950_000_000, 85_010_000_000, NOON_MS - 5_000),
+    ),
     "receipt": Receipt(session=SESSION, through=4, hash=LAST.hash, quarantined=(3,)),
     "receipt_of_nothing": Receipt(session=SESSION, through=-1, hash=""),
     "state_response": StateResponse(

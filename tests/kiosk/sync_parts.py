@@ -15,8 +15,9 @@ from kiosk.door_report import NO_REPORT, DoorReport, read_report
 from kiosk.identity import Identity
 from kiosk.journal import Journal
 from kiosk.journal_reader import JournalReader
+from kiosk.offers import ALL_HEADS_S
 from kiosk.roster_cache import RosterCache
-from kiosk.sync import ALL_HEADS_S, Sync
+from kiosk.sync import Sync
 from kiosk.uplink import Timeout, Uplink
 from tests.model_server import NOON, ModelServer
 

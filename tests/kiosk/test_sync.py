@@ -13,7 +13,8 @@ from attendance.records import Direction, JournalLine
 from attendance.roster import Animal, Colour, Holder, Mark
 from attendance.wire import ErrorCode, ErrorResponse, OfferRequest, OfferResponse, Problem, Receipt, Want, encode
 from kiosk.delivery import BATCHES_A_STEP
-from kiosk.sync import ALL_HEADS_S, FIRST_BACKOFF_S, LONGEST_BACKOFF_S, LONGEST_WAY_S
+from kiosk.offers import ALL_HEADS_S
+from kiosk.sync import FIRST_BACKOFF_S, LONGEST_BACKOFF_S, LONGEST_WAY_S
 from kiosk.uplink import Uplink
 from tests.kiosk.sync_parts import BOOT, Kiosk, kiosk_at, model, moved
 from tests.model_server import BROKEN, NAMES_KEY, PORTAL, Canned, ModelServer
