@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_S = 5.0
 """How long a write waits for another process before it fails."""
-_ASIDE = re.compile(r"\.damaged-\d{8}T\d{6}Z(-\d+)?$")
+_ASIDE = re.compile(r"\.damaged-(\d{8}T\d{6}Z)(?:-(\d+))?$")
 """How a damaged file is named; what belongs to it has a longer name."""
 _COMPANIONS = ("", "-wal", "-shm")
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
@@ -91,13 +91,15 @@ def open_database(
     return db
 
 
-def open_to_read(path: Path, schema: Schema, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Database:
-    """Return a connection that cannot write, not even by closing.
+def open_to_read(
+    path: Path, schema: Schema, *, busy_timeout_s: float = BUSY_TIMEOUT_S, at_rest: bool = False
+) -> Database:
+    """Return a connection that cannot write, not even by closing; `at_rest`, one that needs no other file beside it.
 
     A writer's connection to a file that was replaced would remove the log of the new one as it closes.
     Raises: ForeignFile, sqlite3.Error, OSError.
     """
-    db = _connect(path, "ro", busy_timeout_s)
+    db = _connect(path, "ro&immutable=1" if at_rest else "ro", busy_timeout_s)
     try:
         _recognise(db, schema)
         _expect_tables(db, schema)
@@ -214,25 +216,36 @@ def _identity(db: Database) -> tuple[int, int, int]:
 
 def _finish_setting_aside(path: Path) -> None:
     """Let the log follow a damaged file that was set aside as the power went; SQLite would remove it."""
-    log_left, asides = path.with_name(f"{path.name}-wal"), asides_of(path)
-    if asides and log_left.exists() and not path.exists():
-        log_left.rename(asides[-1].with_name(f"{asides[-1].name}-wal"))
+    log_left = path.with_name(f"{path.name}-wal")
+    if not log_left.exists() or path.exists():
+        return
+    logs = [each.with_name(f"{each.name}-wal") for each in asides_of(path)]
+    lacking = [each for each in logs if not each.exists()]
+    if lacking:
+        log_left.rename(lacking[-1])
         sync_folder(path.parent)
 
 
 def asides_of(path: Path) -> list[Path]:
     """Return the damaged files set aside at a path, oldest first."""
-    return sorted(each for each in path.parent.glob(f"{path.name}.damaged-*") if _ASIDE.search(each.name))
+    return [path.with_name(name) for _, name in sorted(_asides(path))]
+
+
+def _asides(path: Path) -> list[tuple[tuple[str, int], str]]:
+    """The files set aside, each with what orders it."""
+    found = ((_ASIDE.search(each.name), each.name) for each in path.parent.glob(f"{path.name}.damaged-*"))
+    return [((match[1], int(match[2] or 1)), name) for match, name in found if match]
 
 
 def set_aside(path: Path, at_ms: int) -> Path:
-    """Rename a damaged file with all that belongs to it, for whoever can repair it, and return where to."""
+    """Rename a damaged file with all that belongs to it, for whoever can repair it, and return where to.
+
+    Its name comes after those set aside before, also when the clock went back: their order is that of sessions.
+    """
     stamp = datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
-    aside = path.with_name(f"{path.name}.damaged-{stamp}")
-    number = 1
-    while aside.exists():
-        number += 1
-        aside = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
+    (last, number), _ = max(_asides(path), default=(("", 0), ""))
+    place = (stamp, 1) if stamp > last else (last, number + 1)
+    aside = path.with_name(f"{path.name}.damaged-{place[0]}" + (f"-{place[1]}" if place[1] > 1 else ""))
     for companion in _COMPANIONS:
         part = path.with_name(path.name + companion)
         if part.exists():

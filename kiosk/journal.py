@@ -8,7 +8,7 @@ import logging
 import secrets
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -25,7 +25,7 @@ from kiosk.database import BUSY_TIMEOUT_S, inode, is_damage, open_database, set_
 from kiosk.errors import JournalError
 from kiosk.journal_queries import INSERT_ENTRY, heads, records_of_boot, records_of_wall, session_ages, unsent
 from kiosk.retention import NO_CONTACTS, Contacts, prunable
-from kiosk.salvage import Entry, mark_searched, sound_chains, take_in, unsearched
+from kiosk.salvage import Salvaged, mark_searched, search, take_in, unsearched
 from kiosk.schema import JOURNAL
 
 log = logging.getLogger(__name__)
@@ -64,6 +64,7 @@ class Journal:
         """The last entries of the sessions before this one, which never grow again."""
         self.problem: str | None = None
         """Why the last entry was not taken; None while all is well."""
+        self._fruitless: set[Path] = set()
         self.salvages = 0
         """How often entries from before this process were added; whoever remembers the journal looks at it again."""
 
@@ -81,9 +82,13 @@ class Journal:
     ) -> "Journal":
         """Return a journal with a session begun, or with `problem` set; then whatever is asked next begins it."""
         journal = cls(path, kiosk=kiosk, clock=clock, boot=boot, app=app, key_id=key_id, busy_timeout_s=busy_timeout_s)
-        with suppress(JournalError):
-            journal._write(None)
+        journal.begin()
         return journal
+
+    def begin(self) -> None:
+        """Begin a session if none has begun; `problem` then says how it went."""
+        with suppress(JournalError):
+            self._write(None)
 
     @property
     def session(self) -> str | None:
@@ -163,17 +168,19 @@ class Journal:
     def salvage(self) -> None:
         """Take in what is sound in the journals that were set aside; each is gone through once. Raises: JournalError.
 
-        Children are served meanwhile: they wait for one session at a time.
+        Children are served meanwhile: they wait for one session at a time. One that gives nothing, though it holds
+        something, is gone through again by the next process.
         """
-        for aside in unsearched(self._path):
-            try:
-                # The last session first, since each goes before all others.
-                entries = sum(map(self._take_in, reversed(sound_chains(aside))))
-                mark_searched(aside)
-            except (sqlite3.Error, OSError) as error:
-                raise JournalError(f"{aside.name}: {error}") from error
-            self.salvages += 1
-            log.warning("journal salvaged file=%s entries=%d", aside.name, entries)
+        failed: JournalError | None = None
+        # The newest first, and its last session first, since each goes before all others.
+        for aside in reversed(unsearched(self._path)):
+            if aside not in self._fruitless:
+                try:
+                    self._salvage(aside)
+                except JournalError as error:
+                    failed = failed or error
+        if failed is not None:
+            raise failed
 
     def lay_ballast(self) -> None:
         """Hold disk space back for a day on which there is none, if there is plenty now."""
@@ -184,9 +191,23 @@ class Journal:
         with self._lock:
             self._drop()
 
-    def _take_in(self, chain: Sequence[Entry]) -> int:
+    def _salvage(self, aside: Path) -> None:
+        try:
+            found = search(aside)
+            entries = sum(map(self._take_in, reversed(found.sessions)))
+            if found.fruitless:
+                self._fruitless.add(aside)
+                log.error("nothing sound in journal file=%s", aside.name)
+                return
+            mark_searched(aside)
+        except OSError as error:
+            raise JournalError(f"{aside.name}: {error}") from error
+        self.salvages += 1
+        log.warning("journal salvaged file=%s entries=%d", aside.name, entries)
+
+    def _take_in(self, found: Salvaged) -> int:
         def work(db: Database) -> int:
-            taken = take_in(db, chain)
+            taken = take_in(db, found)
             self._earlier = [head for head in heads(db) if head.session != self._session]
             return taken
 

@@ -1,45 +1,60 @@
 """What can be saved of a journal that was set aside: sound entries go into the new journal, and so to the server.
 
-Every entry proves itself by its hash, so a damaged file may be read in any way that yields some. The file itself is
-never written: a copy is, whose first page is made anew when it is the one that is spoilt.
+Every entry proves itself by its hash and its place by the one after it, so a damaged file may be read in any way that
+yields some. The file itself is never written.
 """
 
-import errno
-import os
-import shutil
-import sqlite3
-import tempfile
+import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 from pathlib import Path
 
 from sqlite_utils import Database
 
 from attendance.errors import WireError
-from attendance.records import FIRST_PREV, AttendanceRecord, JournalLine, SessionOpened, read_line
-from kiosk.ballast import SPARE_BYTES
-from kiosk.database import asides_of, empty_database
+from attendance.records import FIRST_PREV, AttendanceRecord, Head, JournalLine, SessionOpened, read_line
+from kiosk.database import asides_of
 from kiosk.journal_queries import INSERT_ENTRY
-from kiosk.schema import JOURNAL, Schema
+from kiosk.leaf_pages import Pages, leaf_rows, opened
+from kiosk.lost_entries import lost_between
 
-_COPIES = ".salvage-"
-"""How the folders of copies are named; one process at a time makes them, the door."""
-SMALLEST_ENTRY_BYTES = 200
-"""A line is at least 300 bytes long; bounds how many rows a file can hold."""
 _INSERT_SESSION_FIRST = """
     INSERT INTO session (rowid, id, boot) VALUES ((SELECT coalesce(min(rowid), 0) - 1 FROM session), ?, ?)
 """
-_CHANGE_COUNTER_AT, _PAGE_COUNT_AT, _VALID_FOR_AT = 24, 28, 92
-_FORMATS_AT = 18
-"""Offsets in the first page. Source: sqlite.org/fileformat2.html, 1.3."""
+_NEVER = -1
+"""When a lost entry was written, for the queries by time: it is in no span."""
+_LINE_BEGINS, _LINE_ENDS, _HASH_BYTES = re.compile(rb'\{"at":\{'), b'"v":1}', 64
 
 Entry = tuple[AttendanceRecord, JournalLine]
 """A record and the line it was read from."""
 
 
+@dataclass(frozen=True, slots=True)
+class Salvaged:
+    """What is sound of a session: entries in order, each with its number, some perhaps missing."""
+
+    session: str
+    boot: str
+    """Empty when neither the first entry nor the table of sessions could be read."""
+    entries: Sequence[Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What a damaged file gave."""
+
+    sessions: Sequence[Salvaged]
+    """In the order in which they began."""
+    fruitless: bool
+    """Whether there is nothing sound in it, though it holds what were entries once."""
+
+
 def unsearched(path: Path) -> list[Path]:
-    """Return the files set aside at a path that nobody has gone through."""
+    """Return the files set aside at a path from which nobody has taken what is sound, oldest first."""
     return [each for each in asides_of(path) if not _mark(each).exists()]
 
 
@@ -48,113 +63,128 @@ def mark_searched(aside: Path) -> None:
     _mark(aside).touch()
 
 
-def sound_chains(aside: Path) -> list[list[Entry]]:
-    """Return of each session in a damaged file its entries from the first to the one before the first that is missing.
+def search(aside: Path) -> Search:
+    """Read all that is sound in a damaged file; takes seconds for a full journal. Raises: OSError."""
+    found = _Found()
+    with opened(aside) as pages:
+        found.read_rows(pages)
+        remains = found.read_text(pages)
+    sessions = [found.session(name) for name in _in_order(found)]
+    return Search([each for each in sessions if each.entries], fruitless=remains and not found.entries)
 
-    Sessions come in the order in which they began. Takes seconds for a full journal. Raises: sqlite3.Error, OSError.
+
+def take_in(db: Database, found: Salvaged) -> int:
+    """Put a session before all others of a journal, unless it is there; return how many sound entries it brought.
+
+    Where some are missing, lines that say so take their places. Raises: sqlite3.Error.
     """
-    return _chains(_entries(aside))
-
-
-def take_in(db: Database, entries: Sequence[Entry]) -> int:
-    """Put a session before all others of a journal, unless it is there; return how many entries it brought.
-
-    Raises: sqlite3.Error.
-    """
-    header = entries[0][0]
-    assert isinstance(header.body, SessionOpened)
     db.execute("BEGIN IMMEDIATE")
-    if db.execute("SELECT 1 FROM session WHERE id = ?", (header.session,)).fetchone():
+    if db.execute("SELECT 1 FROM session WHERE id = ?", (found.session,)).fetchone():
         db.execute("ROLLBACK")
         return 0
     # The order of sessions is that of their rows, and the running one is the last.
-    db.execute(_INSERT_SESSION_FIRST, (header.session, header.body.boot))
-    for record, stored in entries:
+    db.execute(_INSERT_SESSION_FIRST, (found.session, found.boot))
+    head: Head | None = None
+    for record, stored in found.entries:
+        for seq, lost in lost_between(head, record):
+            db.execute(INSERT_ENTRY, (record.session, seq, _NEVER, _NEVER, lost.line, lost.hash))
         at = record.at
         db.execute(INSERT_ENTRY, (record.session, record.seq, at.boot_ns, at.wall_ms, stored.line, stored.hash))
+        head = Head(record.session, record.seq, stored.hash)
     db.execute("COMMIT")
-    return len(entries)
+    return len(found.entries)
 
 
 def _mark(aside: Path) -> Path:
     return aside.with_name(aside.name + ".salvaged")
 
 
-def _chains(entries: dict[str, dict[int, Entry]]) -> list[list[Entry]]:
-    """Of each session the unbroken chain from its header on, in the order in which the sessions were found."""
-    chains = []
-    for found in entries.values():
-        chain: list[Entry] = []
-        prev = FIRST_PREV
-        while (entry := found.get(len(chain))) is not None and entry[0].prev == prev:
-            chain.append(entry)
-            prev = entry[1].hash
-        if chain and isinstance(chain[0][0].body, SessionOpened):
-            chains.append(chain)
-    return chains
+@dataclass(slots=True)
+class _Found:
+    """What was read of a file so far."""
+
+    entries: dict[str, dict[int, Entry]] = field(default_factory=lambda: defaultdict(dict))
+    """By session and number."""
+    table: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """The table of sessions: row and boot, by session. Nothing proves it."""
+    hashes: set[str] = field(default_factory=set)
+
+    def read_rows(self, pages: Pages) -> None:
+        """Take in the rows of both tables."""
+        for row in leaf_rows(pages):
+            match row.values:
+                case (bytes(), int(), int(), int(), bytes(line), bytes(digest)):
+                    self._add(line, digest)
+                case (bytes(session), bytes(boot)):
+                    with suppress(UnicodeDecodeError):
+                        self.table.setdefault(session.decode(), (row.rowid, boot.decode()))
+                case _:
+                    pass
+
+    def read_text(self, pages: Pages) -> bool:
+        """Take in lines that stand in pages whose list of rows is spoilt; say whether there is any line at all.
+
+        A row holds its line and, right behind it, the hash.
+        """
+        any_line = False
+        for page in pages.all():
+            for begins in _LINE_BEGINS.finditer(page):
+                any_line = True
+                ends = page.find(_LINE_ENDS, begins.start()) + len(_LINE_ENDS)
+                self._add(page[begins.start() : ends], page[ends : ends + _HASH_BYTES])
+        return any_line
+
+    def _add(self, line: bytes, digest: bytes) -> None:
+        with suppress(WireError, UnicodeDecodeError):
+            stored = JournalLine(line=line.decode(), hash=digest.decode())
+            if stored.hash not in self.hashes:
+                record = read_line(stored)
+                self.hashes.add(stored.hash)
+                self.entries[record.session].setdefault(record.seq, (record, stored))
+
+    def session(self, name: str) -> Salvaged:
+        """Return what of a session can be sent: entries that follow one another, or what is missing between them."""
+        entries = list(_chained(self.entries[name]))
+        opening = self.opening(name)
+        return Salvaged(name, opening.boot if opening else self.table.get(name, (0, ""))[1], entries)
+
+    def opening(self, name: str) -> SessionOpened | None:
+        """Return the beginning of a session if it is sound."""
+        first = self.entries[name].get(0)
+        return first[0].body if first is not None and isinstance(first[0].body, SessionOpened) else None
 
 
-def _entries(aside: Path) -> dict[str, dict[int, Entry]]:
-    """The sound entries of a damaged file, by session and number."""
-    found: dict[str, dict[int, Entry]] = defaultdict(dict)
-    for left in aside.parent.glob(f"{_COPIES}*"):  # by a process that was killed over it
-        shutil.rmtree(left)
-    _expect_room(aside)
-    with tempfile.TemporaryDirectory(dir=aside.parent, prefix=_COPIES) as folder:
-        for first_page_anew in (False, True):
-            copy = _copy(aside, Path(folder) / f"copy-{first_page_anew}")
-            if first_page_anew and not _renew_first_page(copy, JOURNAL):
-                continue
-            for record, stored in _rows(copy):
-                found[record.session].setdefault(record.seq, (record, stored))
-    return found
+def _chained(found: dict[int, Entry]) -> Iterator[Entry]:
+    seq, prev = -1, FIRST_PREV
+    for number, (record, stored) in sorted(found.items()):
+        follows = number != seq + 1 or record.prev == prev
+        if not follows or (number == 0) != isinstance(record.body, SessionOpened):
+            return
+        yield record, stored
+        seq, prev = number, stored.hash
 
 
-def _expect_room(aside: Path) -> None:
-    """Raise OSError where two copies would take the space that the next child's record needs."""
-    copies = 2 * sum(part.stat().st_size for part in _parts(aside))
-    if shutil.disk_usage(aside.parent).free < copies + SPARE_BYTES:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(aside))
+def _in_order(found: _Found) -> list[str]:
+    """The sessions of which something is sound, as they began: by their table, and by what their beginnings name."""
+    in_table = sorted(found.entries.keys() & found.table.keys(), key=lambda name: found.table[name][0])
+    named = [
+        [*(head.session for head in opening.heads), name]
+        for name in found.entries
+        if (opening := found.opening(name)) is not None
+    ]
+    try:
+        order = _merged([in_table, *named, *([name] for name in found.entries)])
+    except CycleError:
+        order = [*in_table, *(name for name in found.entries if name not in found.table)]
+    return [name for name in order if name in found.entries]
 
 
-def _parts(aside: Path) -> list[Path]:
-    """The file and its log, if there is one."""
-    return [part for part in (aside, aside.with_name(f"{aside.name}-wal")) if part.exists()]
-
-
-def _copy(aside: Path, to: Path) -> Path:
-    for part in _parts(aside):
-        shutil.copyfile(part, to.with_name(to.name + part.name.removeprefix(aside.name)))
-    return to
-
-
-def _renew_first_page(copy: Path, schema: Schema) -> bool:
-    """Give a copy the first page of a new file with the same tables; false when it is too short to have one.
-
-    The tables of one version lie at the same pages in every file, since the same statements made them.
-    """
-    with closing(empty_database(schema)) as fresh:
-        page_bytes = fresh.execute("PRAGMA page_size").fetchone()[0]
-        page = bytearray(fresh.conn.serialize()[:page_bytes])
-    pages = copy.stat().st_size // page_bytes
-    if pages < 2:
-        return False
-    page[_PAGE_COUNT_AT : _PAGE_COUNT_AT + 4] = pages.to_bytes(4, "big")
-    page[_VALID_FOR_AT : _VALID_FOR_AT + 4] = page[_CHANGE_COUNTER_AT : _CHANGE_COUNTER_AT + 4]
-    page[_FORMATS_AT : _FORMATS_AT + 2] = b"\x02\x02"  # write-ahead log, so that the copy's log is read too
-    with copy.open("r+b") as file:
-        file.write(page)
-    return True
-
-
-def _rows(copy: Path) -> Iterator[Entry]:
-    """Each row that can be got at by its number; those on spoilt pages are passed over."""
-    largest = sum(part.stat().st_size for part in copy.parent.glob(f"{copy.name}*")) // SMALLEST_ENTRY_BYTES
-    with closing(sqlite3.connect(copy)) as connection:
-        connection.text_factory = bytes
-        for number in range(1, largest + 1):
-            with suppress(sqlite3.Error, WireError, UnicodeDecodeError):
-                row = connection.execute("SELECT line, hash FROM entry WHERE rowid = ?", (number,)).fetchone()
-                if row is not None:
-                    stored = JournalLine(line=row[0].decode(), hash=row[1].decode())
-                    yield read_line(stored), stored
+def _merged(orders: Iterable[Sequence[str]]) -> list[str]:
+    """One order in which all of these hold. Raises: CycleError when there is none."""
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    for order in orders:
+        for name in order:
+            sorter.add(name)
+        for before, after in pairwise(order):
+            sorter.add(after, before)
+    return list(sorter.static_order())
