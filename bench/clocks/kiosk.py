@@ -133,11 +133,10 @@ class Kiosk:
         self._up = False
 
     def forget_journal(self) -> None:
-        """Begin a boot with no journal, as a kiosk that has just been enrolled."""
+        """End with no journal, so that the next boot is that of a kiosk that has just been enrolled."""
         self.power_off()
         for path in self._folder.glob("journal.db*"):
             path.unlink()
-        self.boot(ClockState.NTP, err_ms=20)
 
     def close(self) -> None:
         self.power_off()
