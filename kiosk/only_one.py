@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-LOCK_FILE = "door.lock"
-
 
 @contextmanager
 def door_lock(data_dir: Path) -> Iterator[bool]:
     """Hold the lock while the context lasts; yields False when another process holds it. Raises: OSError."""
-    descriptor = os.open(data_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    # Of the folder itself, opened to be read: a disk that is full, or may not be written, locks no door out.
+    descriptor = os.open(data_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -4,7 +4,7 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 from attendance.signatures import key_id
 from kiosk.announce import Announcer
@@ -33,18 +33,20 @@ log = logging.getLogger(__name__)
 def run(settings: KioskSettings, announce_url: Callable[[str], None]) -> None:
     """Run the door until SIGTERM or SIGINT; `announce_url` is told where the screen is.
 
-    Raises: NotEnrolled, AlreadyRunning, ScreenError, CacheError, OSError, and ValueError for a source that is none.
+    Raises: NotEnrolled, AlreadyRunning, ScreenError, OSError, and ValueError for a source that is none.
     """
     with until_told() as wait_until_told, ExitStack() as stack:
         identity = load_identity(settings.data_dir)
         public_key = load_key(settings.data_dir).public_key()
-        make_private_folder(settings.runtime_dir)
+        with suppress(OSError):  # told with the first word that cannot be written
+            make_private_folder(settings.runtime_dir)
         if not stack.enter_context(door_lock(settings.data_dir)):
             raise AlreadyRunning(settings.data_dir)
         readers = [make_reader(each) for each in settings.readers]
         clock, boot, busy_s = KioskClock(), boot_id(), settings.journal.busy_timeout_s
         announcer = Announcer([make_signal(each, clock, settings.greetings) for each in settings.signals])
-        journal = Journal.open(
+        # What the disk refuses now it may take at a later question: the door opens all the same, and says so.
+        journal = Journal(
             settings.journal_path,
             kiosk=identity.kiosk,
             clock=clock,
@@ -54,7 +56,7 @@ def run(settings: KioskSettings, announce_url: Callable[[str], None]) -> None:
             busy_timeout_s=busy_s,
         )
         stack.callback(journal.close)
-        cache = RosterCache.open(settings.cache_path, boot=boot, busy_timeout_s=busy_s, read_only=True)
+        cache = RosterCache(settings.cache_path, boot=boot, busy_timeout_s=busy_s, read_only=True)
         stack.callback(cache.close)
         door = Door(
             journal=journal,
@@ -83,6 +85,8 @@ def run(settings: KioskSettings, announce_url: Callable[[str], None]) -> None:
         announcer.add(ReportingDisplay(settings.runtime_dir, clock))
         announcer.start()
         stack.callback(announcer.stop)
+        # After all that can fail: each start that fails would leave a session behind.
+        journal.begin()
         upkeep = Upkeep(journal, cache, clock)
         upkeep.start()
         stack.callback(upkeep.stop)

@@ -28,7 +28,7 @@ LOOK_S = 0.05
 
 
 def run_forever(settings: KioskSettings) -> None:
-    """Keep kiosk and server in step until SIGTERM or SIGINT. Raises: NotEnrolled, CacheError, SystemExit."""
+    """Keep kiosk and server in step until SIGTERM or SIGINT. Raises: NotEnrolled, SystemExit."""
     with ExitStack() as stack:
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, _stop)
@@ -38,7 +38,10 @@ def run_forever(settings: KioskSettings) -> None:
             identity = identity.at(settings.server_url)
         journal = JournalReader.open(settings.journal_path, busy_timeout_s=settings.journal.busy_timeout_s)
         stack.callback(journal.close)
-        cache = RosterCache.open(settings.cache_path, boot=boot, busy_timeout_s=settings.journal.busy_timeout_s)
+        # Not opened yet: what the disk refuses now it may take at a later question, and entries go without it.
+        cache = RosterCache(
+            settings.cache_path, boot=boot, busy_timeout_s=settings.journal.busy_timeout_s, read_only=False
+        )
         stack.callback(cache.close)
         read_s, usual = settings.sync.timeout_s, Timeout()
         timeout = Timeout(min(usual.connect_s, read_s), read_s, max(usual.whole_s, read_s))
