@@ -57,7 +57,7 @@ def test_a_journal_that_cannot_even_be_read_for_a_lock_is_told_once(tmp_path: Pa
     with house(tmp_path, server) as kiosk:
         kiosk.let_go()
         wanted = settings(tmp_path, journal=kiosk.settings.journal)
-        exclusively = ("PRAGMA locking_mode=EXCLUSIVE", "BEGIN IMMEDIATE", "INSERT INTO session VALUES ('x', 'y')")
+        exclusively = ("PRAGMA locking_mode=EXCLUSIVE", "INSERT INTO session VALUES ('x', 'y')")
         with held_by_another(wanted.journal_path, *exclusively) as process:
             findings = examined(wanted, kiosk.clock)
         assert str(process) in str(findings["journal_locked"].values["program"])
