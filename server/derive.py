@@ -3,6 +3,7 @@
 Derived rows can be made again from the entries at any time, so times are recomputed when a better anchor comes.
 """
 
+import logging
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,14 +21,18 @@ from server.store.tables import anchor, child, entry, journal_session, kiosk, mo
 from server.timeline import (
     Anchor,
     BestTime,
+    Change,
     Neighbours,
     TimeSource,
     allows,
     anchor_of_ntp,
     best_time,
     between,
+    compare,
     drift_ms,
 )
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +157,18 @@ def put_anchor(conn: Connection, kiosk_id: str, boot: str, new: Anchor) -> None:
     this = (anchor.c.kiosk_id == kiosk_id) & (anchor.c.boot == boot)
     if conn.execute(update(anchor).where(this).values(**values)).rowcount == 0:
         conn.execute(insert(anchor).values(kiosk_id=kiosk_id, boot=boot, **values))
+
+
+def take_anchor(conn: Connection, kiosk_id: str, boot: str, new: Anchor) -> None:
+    """Keep an anchor as the one of its boot where it is better than the one held; recompute what it corrects."""
+    held = find_anchor(conn, kiosk_id, boot)
+    change = Change.CORRECTS if held is None else compare(held, new)
+    if change is not Change.NONE:
+        put_anchor(conn, kiosk_id, boot, new)
+    if change is Change.CORRECTS:
+        changed = retime(conn, kiosk_id, boot, new)
+        if changed:
+            log.info("retimed kiosk=%s boot=%s movements=%s", kiosk_id, boot, changed)
 
 
 def lend_anchor(conn: Connection, boot: str, *, of: str, to: str) -> None:

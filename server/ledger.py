@@ -16,11 +16,12 @@ from attendance.errors import WireError
 from attendance.records import AttendanceRecord, JournalLine, Moved, SessionOpened, Undone, kind_of
 from attendance.wire import EntriesRequest, Receipt
 from server import quarantine
-from server.derive import Source, derive, known_children, lend_anchor
+from server.derive import Source, derive, find_anchor, known_children, lend_anchor, take_anchor
 from server.entries import Place, Quarantined, kiosk_of, prev_of, storable, understand
 from server.store.engine import Store
 from server.store.ids import new_id
 from server.store.tables import entry, journal_session, kiosk
+from server.timeline import Anchor, TimeSource, anchor_of_answer
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +74,11 @@ def accept_within(conn: Connection, sender: Row[Any], request: EntriesRequest, n
     told = range(request.told + 1)
     fresh = _read(conn, sender, session, request.entries[again:], now_ms, told)
     _keep(conn, session, fresh, now_ms)
+    if request.heard is not None and session.boot:
+        last_ns = max((record.at.boot_ns for record in fresh.records), default=0)
+        remembered = anchor_of_answer(request.heard, last_ns, now_ms)
+        if remembered is not None:
+            _anchor_again(conn, sender, session, remembered)
     if session.owner != sender.id:
         log.info("brought for another kiosk=%s by=%s session=%s", session.owner, sender.id, session.name)
         lend_anchor(conn, session.boot, of=sender.id, to=session.owner)
@@ -91,6 +97,19 @@ def _proves_to_hold(session: _Session, request: EntriesRequest) -> bool:
     if 0 <= last < len(request.entries):
         return storable(request.entries[last]).hash == session.hash
     return last == -1 and len(request.entries) > 0 and prev_of(request.entries[0]) == session.hash
+
+
+def _anchor_again(conn: Connection, sender: Row[Any], session: _Session, remembered: Anchor) -> None:
+    """Take an answer that a kiosk remembers of a boot, which may be over, where nothing as good is known.
+
+    The anchor held is one of offers and so the newer, unless this database was restored. Of the boot of another kiosk's
+    session a sender who brings that may tell what nobody knows, and correct nothing.
+    """
+    held = find_anchor(conn, session.owner, session.boot)
+    if held is not None and session.owner != sender.id:
+        return
+    if held is None or not (held.source is TimeSource.ANCHOR and held.is_heard and held.boot_ns >= remembered.boot_ns):
+        take_anchor(conn, session.owner, session.boot, remembered)
 
 
 def _site_of(conn: Connection, kiosk_id: str) -> str:

@@ -13,11 +13,11 @@ from attendance.clock import from_ms, local_day
 from attendance.records import Head
 from attendance.wire import Health, KioskNow, OfferRequest, OfferResponse, Want
 from server.clock_check import clock_difference
-from server.derive import find_anchor, put_anchor, retime
+from server.derive import take_anchor
 from server.roster_state import presence_version, roster_version
 from server.store.chunks import chunks
 from server.store.tables import entry, journal_session, kiosk
-from server.timeline import Change, anchor_of_offer, compare, is_possible
+from server.timeline import anchor_of_offer, is_possible
 
 log = logging.getLogger(__name__)
 
@@ -76,15 +76,7 @@ def _note(conn: Connection, sender: Row[Any], request: OfferRequest, now_ms: int
 def _set_anchor(conn: Connection, kiosk_id: str, now: KioskNow, now_ms: int) -> None:
     if not is_possible(now.at) or not 0 < len(now.boot) <= _BOOT_LENGTH:
         return
-    new = anchor_of_offer(now.at, now.heard, now_ms)
-    held = find_anchor(conn, kiosk_id, now.boot)
-    change = Change.CORRECTS if held is None else compare(held, new)
-    if change is not Change.NONE:
-        put_anchor(conn, kiosk_id, now.boot, new)
-    if change is Change.CORRECTS:
-        changed = retime(conn, kiosk_id, now.boot, new)
-        if changed:
-            log.info("retimed kiosk=%s boot=%s movements=%s", kiosk_id, now.boot, changed)
+    take_anchor(conn, kiosk_id, now.boot, anchor_of_offer(now.at, now.heard, now_ms))
 
 
 def wanted(conn: Connection, heads: tuple[Head, ...]) -> tuple[Want, ...]:

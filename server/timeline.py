@@ -108,11 +108,28 @@ def anchor_of_offer(at: ClockReading, heard: Heard | None, now_ms: int) -> Ancho
     late = Anchor(boot_ns=at.boot_ns, server_ms=now_ms, err_ms=UNHEARD_MS)
     if heard is None or not heard.asked_ns <= heard.answered_ns <= at.boot_ns:
         return late
-    way_ms = -(-(heard.answered_ns - heard.asked_ns) // 2_000_000)
-    known = Anchor((heard.asked_ns + heard.answered_ns) // 2, heard.time_ms, max(WAY_MS, way_ms + SLEW_MS))
+    known = _heard(heard)
     # Otherwise the server's clock was set since.
     fits = late.boot_ms >= known.boot_ms - known.err_ms - drift_ms(at.boot_ns - known.boot_ns)
     return known if known.is_heard and fits else late
+
+
+def anchor_of_answer(heard: Heard, last_ns: int, now_ms: int) -> Anchor | None:
+    """Return the anchor that an answer gives in a boot of which something was done at `last_ns`; None if it cannot be.
+
+    Nothing of the boot was after `now_ms`, else the server's clock was set since.
+    """
+    if heard.asked_ns > heard.answered_ns or heard.answered_ns >= _MAX_NS:
+        return None
+    known = _heard(heard)
+    later_ns = max(last_ns - known.boot_ns, 0)
+    fits = known.server_ms + later_ns // 1_000_000 <= now_ms + known.err_ms + drift_ms(later_ns)
+    return known if known.is_heard and fits else None
+
+
+def _heard(heard: Heard) -> Anchor:
+    way_ms = -(-(heard.answered_ns - heard.asked_ns) // 2_000_000)
+    return Anchor((heard.asked_ns + heard.answered_ns) // 2, heard.time_ms, max(WAY_MS, way_ms + SLEW_MS))
 
 
 def anchor_of_ntp(at: ClockReading) -> Anchor | None:
