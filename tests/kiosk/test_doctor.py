@@ -126,6 +126,12 @@ def test_a_reader_that_does_not_answer_is_named(tmp_path: Path) -> None:
     assert [finding.values["name"] for finding in findings if finding.code == "reader"] == ["good"]
 
 
+@pytest.mark.parametrize("problem", Problem)
+def test_whatever_sync_may_report_has_a_sentence_and_a_remedy(problem: Problem) -> None:
+    for language in Language:
+        assert len(Finding(f"sync_{problem}", wrong=True).sentences(catalogues()[language])) == 2
+
+
 def test_no_sentence_is_left_over_from_a_finding_that_is_made_no_more() -> None:
     modules = [*Path(doctor.__file__).parent.glob("*.py"), *Path(live.__file__).parent.glob("*.py")]
     literals = {
