@@ -24,7 +24,7 @@ from kiosk.ballast import Ballast
 from kiosk.database import BUSY_TIMEOUT_S, inode, is_damage, open_database, set_aside
 from kiosk.errors import JournalError
 from kiosk.journal_queries import INSERT_ENTRY, heads, records_of_boot, records_of_wall, session_ages, unsent
-from kiosk.retention import NO_CONTACTS, Contacts, prunable
+from kiosk.retention import NO_CONTACTS, Contacts, Moment, prunable
 from kiosk.salvage import Salvaged, mark_searched, search, take_in, unsearched
 from kiosk.schema import JOURNAL
 
@@ -152,7 +152,8 @@ class Journal:
         """
 
         def work(db: Database) -> int:
-            old = prunable(session_ages(db, contacts), acked, now_ms)
+            now = Moment(self._boot, self._clock.read(), now_ms, contacts)
+            old = prunable(session_ages(db, contacts), acked, now)
             if not old:
                 return 0
             db.execute("BEGIN IMMEDIATE")

@@ -16,7 +16,10 @@ _HEADS = """
     SELECT entry.session, entry.seq, entry.hash FROM session JOIN entry ON entry.session = session.id
     WHERE entry.seq = (SELECT max(seq) FROM entry WHERE session = session.id) ORDER BY session.rowid
 """
-_HEADERS = "SELECT session, line, hash FROM entry WHERE seq = 0"
+_HEADERS = """
+    SELECT session.id, session.boot, CAST(line AS BLOB), hash FROM session JOIN entry ON entry.session = session.id
+    WHERE seq = 0
+"""
 _LAST_OPENING = """
     SELECT line, hash FROM entry JOIN session ON session.id = entry.session
     WHERE seq = 0 ORDER BY session.rowid DESC LIMIT 1
@@ -36,9 +39,8 @@ def heads(db: Database) -> list[Head]:
 
 def session_ages(db: Database, contacts: Contacts = NO_CONTACTS) -> list[SessionAge]:
     """Return every session with the time of its first entry, in the order they began."""
-    headers = {session: JournalLine(line, digest) for session, line, digest in db.execute(_HEADERS).fetchall()}
-    began = {session: read_line(stored) for session, stored in headers.items()}
-    return [age_of(head, began[head.session], contacts) for head in heads(db)]
+    headers = {session: (boot, _first(line, digest)) for session, boot, line, digest in db.execute(_HEADERS).fetchall()}
+    return [age_of(head, *headers.get(head.session, ("", None)), contacts) for head in heads(db)]
 
 
 def last_opening(db: Database) -> AttendanceRecord | None:
@@ -70,6 +72,14 @@ def unsent(heads: Iterable[Head], acked: Iterable[Head]) -> int:
 
 def _lines(db: Database, sql: str, parameters: tuple[object, ...]) -> list[JournalLine]:
     return [JournalLine(line=line, hash=digest) for line, digest in db.execute(sql, parameters).fetchall()]
+
+
+def _first(line: bytes, digest: str) -> AttendanceRecord | None:
+    """Decode a first entry; one that is spoilt, or of a newer version, tells nothing of its own age alone."""
+    try:
+        return read_line(JournalLine(line=line.decode(errors="replace"), hash=digest))
+    except WireError:
+        return None
 
 
 def _records(lines: Iterable[JournalLine]) -> list[AttendanceRecord]:

@@ -4,43 +4,120 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from attendance.clock import ClockState
-from attendance.records import AttendanceRecord, Head, SessionOpened
+from attendance.clock import ClockReading, ClockState
+from attendance.records import AttendanceRecord, Head
 
 Contacts = Mapping[str, tuple[int, int]]
 """By boot: CLOCK_BOOTTIME in nanoseconds, and the server's time at that instant in milliseconds."""
 NO_CONTACTS: Contacts = MappingProxyType({})
 KEPT_MS = 40 * 24 * 3600 * 1000
+_LIE_MS = 24 * 3600 * 1000
+"""A beginning later than now by more than this was told by a clock that was wrong, and proves nothing."""
 _TRUSTED = frozenset({ClockState.NTP, ClockState.RTC})
+_NS_IN_MS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class SessionAge:
-    """A session, and when it began by a clock that was worth `state`; the server's is worth as much as NTP."""
+    """A session, and what tells when it began."""
 
     head: Head
-    began_ms: int
-    state: ClockState
+    boot: str
+    at: ClockReading | None
+    """The kiosk's own clocks; None when the first entry cannot be read."""
+    heard_ms: int | None
+    """By the server's time, if it was heard in that boot."""
+
+    @property
+    def began_ms(self) -> int:
+        """The best date there is."""
+        if self.heard_ms is not None:
+            return self.heard_ms
+        return 0 if self.at is None else self.at.wall_ms
+
+    @property
+    def state(self) -> ClockState:
+        """What that date is worth; the server's as much as NTP's."""
+        if self.heard_ms is not None:
+            return ClockState.NTP
+        return ClockState.NONE if self.at is None else self.at.state
 
 
-def age_of(head: Head, first: AttendanceRecord, contacts: Contacts) -> SessionAge:
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Now, by all that tells it."""
+
+    boot: str
+    reading: ClockReading
+    server_ms: int
+    contacts: Contacts
+
+
+def age_of(head: Head, boot: str, first: AttendanceRecord | None, contacts: Contacts) -> SessionAge:
     """Return the age of a session by its first entry, and by the contact of its boot if there was one."""
-    contact = contacts.get(first.body.boot) if isinstance(first.body, SessionOpened) else None
-    if contact is None:
-        return SessionAge(head, first.at.wall_ms, first.at.state)
+    contact = contacts.get(boot)
+    if first is None or contact is None:
+        return SessionAge(head, boot, None if first is None else first.at, None)
     at_boot_ns, at_ms = contact
-    return SessionAge(head, at_ms - (at_boot_ns - first.at.boot_ns) // 1_000_000, ClockState.NTP)
+    return SessionAge(head, boot, first.at, at_ms - (at_boot_ns - first.at.boot_ns) // _NS_IN_MS)
 
 
-def prunable(sessions: Sequence[SessionAge], acked: Iterable[Head], now_ms: int) -> list[str]:
+def prunable(sessions: Sequence[SessionAge], acked: Iterable[Head], now: Moment) -> list[str]:
     """Return the sessions to let go, oldest first; `sessions` are all there are, in the order they began.
 
-    A session ended before a later one began, so only beginnings told by a trusted clock prove an age: a kiosk that woke
-    in 1970 and met no server then loses nothing by it. The last session is never let go. `now_ms` is the server's time.
+    A session ended before a later one began, so it is beginnings that prove an age. Those before which one is young may
+    not be so old as they say. The last session is never let go.
     """
     acknowledged = set(acked)
-    old = 0
+    old, doubted = 0, False
     for number, session in enumerate(sessions):
-        if session.state in _TRUSTED and session.began_ms < now_ms - KEPT_MS:
+        if _ran_through(session, now):
             old = number
+        elif not doubted:
+            is_old = _is_old(session, now)
+            old = number if is_old else old
+            doubted = is_old is False
     return [session.head.session for session in sessions[:old] if session.head in acknowledged]
+
+
+def _ran_through(session: SessionAge, now: Moment) -> bool:
+    """Say whether the kiosk has run since then for as long as it keeps entries: so it is, whatever any clock says."""
+    if session.at is None or session.boot != now.boot:
+        return False
+    return now.reading.boot_ns - session.at.boot_ns >= KEPT_MS * _NS_IN_MS
+
+
+def _is_old(session: SessionAge, now: Moment) -> bool | None:
+    """Say whether a session began 40 days ago, by the server and by the kiosk's own clock; None when they do not tell.
+
+    Either may be wrong by years for a while, and then nothing may go that is young.
+    """
+    if session.at is None:
+        return None
+    if session.boot == now.boot:  # it would have run through
+        return False
+    by_server = _age_ms(session.heard_ms, now.server_ms)
+    by_own = _own_age_ms(session, now)
+    ages = [age for age in (by_server, by_own) if age is not None]
+    if any(age < KEPT_MS for age in ages):
+        return False
+    if by_server is None:  # a clock kept by NTP then, and both clocks now
+        return True if by_own is not None and session.state is ClockState.NTP else None
+    return True if by_own is not None or _vouched(session, now) else None
+
+
+def _age_ms(began_ms: int | None, now_ms: int) -> int | None:
+    return None if began_ms is None or began_ms > now_ms + _LIE_MS else now_ms - began_ms
+
+
+def _own_age_ms(session: SessionAge, now: Moment) -> int | None:
+    if session.at is None or session.at.state not in _TRUSTED or now.reading.state not in _TRUSTED:
+        return None
+    return _age_ms(session.at.wall_ms, min(now.reading.wall_ms, now.server_ms))
+
+
+def _vouched(session: SessionAge, now: Moment) -> bool:
+    """Say whether the server told in a boot between that 40 days had passed: it is not wrong for this one alone."""
+    assert session.heard_ms is not None
+    between = [at_ms for boot, (_, at_ms) in now.contacts.items() if boot not in {session.boot, now.boot}]
+    return any(session.heard_ms + KEPT_MS <= at_ms <= now.server_ms for at_ms in between)

@@ -57,7 +57,9 @@ class Upkeep:
                 self.step()
                 told = ""
             except (JournalError, CacheError) as error:
-                log.debug("upkeep failed reason=%r", error.reason)  # the door and the sync process tell of it
+                if error.reason != told:
+                    log.warning("upkeep failed reason=%r", error.reason)
+                told = error.reason
             except Exception as error:  # noqa: BLE001 - a fault here must not end it for good
                 fault = f"error={type(error).__name__} at={where(error)}"
                 if fault != told:
