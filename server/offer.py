@@ -53,7 +53,7 @@ def trouble_of(health: Health) -> str:
 
 def _note(conn: Connection, sender: Row[Any], request: OfferRequest, now_ms: int) -> None:
     health, trouble = request.health, trouble_of(request.health)
-    ahead_ms = clock_difference(request.now.at, now_ms)
+    ahead_ms = _clock_ahead_ms(request.now, now_ms)
     if ahead_ms and not sender.clock_ahead_ms:
         log.warning("clocks differ kiosk=%s server_ahead_ms=%d", sender.id, ahead_ms)
     if trouble and trouble != sender.trouble:
@@ -71,6 +71,14 @@ def _note(conn: Connection, sender: Row[Any], request: OfferRequest, now_ms: int
             clock_ahead_ms=ahead_ms,
         )
     )
+
+
+def _clock_ahead_ms(now: KioskNow, now_ms: int) -> int | None:
+    """Compare the clocks where the kiosk heard the server's time, so that a slow way is not taken for a wrong clock."""
+    tied = anchor_of_offer(now.at, now.heard, now_ms)
+    if not tied.is_heard:
+        return clock_difference(now.at, now_ms)
+    return clock_difference(now.at, tied.server_ms + (now.at.boot_ns - tied.boot_ns) // 1_000_000, tied.err_ms)
 
 
 def _set_anchor(conn: Connection, kiosk_id: str, now: KioskNow, now_ms: int) -> None:

@@ -166,6 +166,17 @@ def test_a_server_whose_clock_is_wrong_is_told_of_and_corrects_no_kiosk(world: W
     assert err_ms < WAY_MS + 50
 
 
+def test_a_slow_way_is_not_taken_for_a_wrong_clock(world: World) -> None:
+    door = world.kiosks[0]
+    door.boot(ClockState.NTP, err_ms=20)
+    door.way.there_s = 12.0
+    world.live(120)  # nobody else has a say
+    for _ in range(3):
+        world.live(5)
+        door.sync.step()
+    assert world.alarm_ms() == 0
+
+
 @pytest.mark.parametrize("ahead_s", [HOUR_S, -HOUR_S])
 def test_what_nothing_else_keeps_time_for_is_as_wrong_as_the_server_until_that_is_mended(
     world: World, door: Kiosk, ahead_s: float
