@@ -26,6 +26,7 @@ from server.notify.outbox import TOLD_EARLIER
 from server.store.engine import sqlite_url, using_store
 from server.store.tables import delivery, movement
 from tests.kiosk.sync_parts import KEY, Kiosk, kiosk_at, moved, uplink_to
+from tests.kiosk.test_salvage import page_of, spoil
 
 pytestmark = pytest.mark.xdist_group("real server")
 PATIENCE_S = 60.0
@@ -192,3 +193,23 @@ def test_codes_keys_and_revocation_are_the_servers_word(server: RealServer, tmp_
         assert kiosk.cache.sealed_names() is None
         assert not kiosk.names_key.exists()
         assert len(kiosk.held()) == 1
+
+
+@pytest.mark.parametrize("beginning_lost", [False, True])
+def test_what_lies_behind_a_hole_in_a_damaged_journal_counts_at_the_server(
+    server: RealServer, tmp_path: Path, *, beginning_lost: bool
+) -> None:
+    with kiosk_in(enrolled(server, tmp_path / f"damaged-{beginning_lost}"), server.url) as kiosk:
+        child = children(kiosk)[9]
+        for direction in [Direction.ENTRY, Direction.EXIT] * 20:
+            kiosk.append(moved(child=child, direction=direction))
+        kiosk.append(moved(child=child))
+        kiosk.reader.close()
+        kiosk.journal.close()  # the last one writes the log into the file
+        path = kiosk.folder / "journal.db"
+        spoil(path, 0, page_of(path, '"kind":"session"' if beginning_lost else '"seq":20'))
+        kiosk.reopen()
+        kiosk.journal.salvage()
+        assert child in present(kiosk)
+        assert kiosk.cache.acks() == sorted(kiosk.reader.heads())
+        assert kiosk.sync.report(kiosk.sync.step()).problems == ()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from attendance.clock import local_day
-from kiosk.database import set_aside
+from attendance.clock import local_day, to_ms
+from kiosk.database import asides_of, set_aside
 from kiosk.errors import JournalError
 from kiosk.journal_reader import JournalReader
 from tests.kiosk.door_parts import AFTERNOON, open_journal
@@ -146,3 +146,26 @@ def test_a_reader_of_the_old_journal_does_not_harm_the_new_one(path: Path) -> No
     assert path.with_name("journal.db-wal").exists(), "the new journal's log was removed by the old one's reader"
     assert chain_of(path)[record.session][-1] == record
     new.close()
+
+
+def test_a_log_left_over_follows_the_file_that_has_none_and_writes_over_no_other(path: Path) -> None:
+    kept = path.with_name(f"{path.name}.damaged-20260401T000000Z")
+    kept.write_bytes(b"an older one")
+    kept.with_name(f"{kept.name}-wal").write_bytes(b"the log of the older one")
+    newer = path.with_name(f"{path.name}.damaged-19700101T090000Z")
+    newer.write_bytes(b"set aside under a clock of 1970")
+    log = path.with_name(f"{path.name}-wal")
+    log.write_bytes(b"its log, as the power went")
+    open_journal(path).close()
+    assert newer.with_name(f"{newer.name}-wal").read_bytes() == b"its log, as the power went"
+    assert kept.with_name(f"{kept.name}-wal").read_bytes() == b"the log of the older one"
+
+
+def test_files_set_aside_are_in_the_order_in_which_they_were_whatever_the_clock_said(path: Path) -> None:
+    stamps = [to_ms(AFTERNOON), 0, to_ms(AFTERNOON), *[0] * 9, to_ms(AFTERNOON) + 1000]
+    set_aside_so_far = []
+    for at_ms in stamps:
+        path.write_bytes(b"spoilt")
+        set_aside_so_far.append(set_aside(path, at_ms))
+    assert asides_of(path) == set_aside_so_far
+    assert len({*set_aside_so_far}) == len(stamps)
