@@ -1,3 +1,4 @@
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -8,7 +9,7 @@ from sqlite_utils import Database
 from attendance.policy import Policy, WayMode
 from attendance.records import Direction, Head
 from attendance.roster import Animal
-from attendance.wire import StateResponse
+from attendance.wire import Heard, StateResponse
 from kiosk import roster_cache
 from kiosk.database import empty_database
 from kiosk.errors import CacheError
@@ -168,6 +169,36 @@ def test_contacts_of_the_newest_boots_are_kept(path: Path, monkeypatch: pytest.M
         kept = set(cache.contacts())
         cache.close()
     assert kept == {"c", "d", "e"}
+
+
+def test_an_answer_is_kept_of_each_boot_as_long_as_its_contact(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kiosk.roster_cache.CONTACTS_KEPT", 2)
+    for ms, boot in enumerate("abc"):
+        cache = RosterCache.open(path, boot=boot)
+        cache.note_contact(5, 1, Heard(4, 6, 1))
+        cache.note_contact(7, ms, Heard(6, 8, ms))
+        cache.note_contact(9, ms)
+        kept = {each: cache.heard(each) for each in "abc"}
+        cache.close()
+    assert kept == {"a": None, "b": Heard(6, 8, 1), "c": Heard(6, 8, 2)}
+
+
+def test_a_cache_from_before_answers_were_kept_goes_on_with_what_it_knows(path: Path) -> None:
+    before = RosterCache.open(path, boot=BOOT)
+    before.store_state(state())
+    before.note_contact(7, 2000)
+    before.close()
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("DROP TABLE heard")
+        db.execute("DELETE FROM _sqlite_migrations WHERE name LIKE '3 %'")
+        db.execute("PRAGMA user_version = 2")
+    after = RosterCache.open(path, boot=BOOT)
+    assert after.contact() == Contact(7, 2000)
+    assert after.heard(BOOT) is None
+    assert after.find(HANAS_TOKEN.ref) is not None
+    after.note_contact(8, 3000, Heard(7, 9, 3000))
+    assert after.heard(BOOT) == Heard(7, 9, 3000)
+    after.close()
 
 
 def test_acknowledgements_are_kept_by_session_and_can_be_forgotten(cache: RosterCache) -> None:
