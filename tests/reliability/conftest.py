@@ -2,7 +2,7 @@
 
 import os
 
-FOR_ROOT = ["test_real_disks.py", "test_cut_off.py", "test_doctor_on_disks.py"]
+FOR_ROOT = ["test_real_disks.py", "test_cut_off.py", "test_doctor_on_disks.py", "test_begun_on_bad_disks.py"]
 collect_ignore = [] if os.geteuid() == 0 else FOR_ROOT
 
 
