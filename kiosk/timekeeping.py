@@ -3,68 +3,18 @@
 A Pi has no battery-backed clock, so each reading says how far it can be trusted; the server resolves times later.
 """
 
-import ctypes
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from attendance.clock import ClockReading, ClockState
+from attendance.discipline import kernel_discipline
 from attendance.records import ClockStepped
 
 STEP_MS = 500
 """A smaller difference between two looks is slewing, not a step."""
-_STA_UNSYNC = 0x0040
 _EARLIEST_WALL_MS = 1_704_067_200_000  # 2024-01-01: before this software was, so the clock was never set
 _RTC_AGREES_S = 60
 _STATE_KEPT_NS = 10_000_000_000
-
-
-_libc = ctypes.CDLL(None)
-
-
-class _Timex(ctypes.Structure):
-    """The kernel's struct timex; 208 bytes on x86-64 and aarch64 (Source: adjtimex(2))."""
-
-    _fields_ = (
-        ("modes", ctypes.c_uint),
-        ("offset", ctypes.c_long),
-        ("freq", ctypes.c_long),
-        ("maxerror", ctypes.c_long),
-        ("esterror", ctypes.c_long),
-        ("status", ctypes.c_int),
-        ("constant", ctypes.c_long),
-        ("precision", ctypes.c_long),
-        ("tolerance", ctypes.c_long),
-        ("time", ctypes.c_long * 2),
-        ("tick", ctypes.c_long),
-        ("ppsfreq", ctypes.c_long),
-        ("jitter", ctypes.c_long),
-        ("shift", ctypes.c_int),
-        ("stabil", ctypes.c_long),
-        ("jitcnt", ctypes.c_long),
-        ("calcnt", ctypes.c_long),
-        ("errcnt", ctypes.c_long),
-        ("stbcnt", ctypes.c_long),
-        ("tai", ctypes.c_int),
-        ("reserved", ctypes.c_int * 11),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Discipline:
-    """What the kernel says of its clock's discipline."""
-
-    synchronised: bool
-    max_error_ms: int
-
-
-def kernel_discipline() -> Discipline | None:
-    """Ask the kernel, without changing anything; None when it does not tell."""
-    timex = _Timex(modes=0)
-    if _libc.adjtimex(ctypes.byref(timex)) < 0:
-        return None
-    # Rounded up: a bound that is too small would be a lie.
-    return Discipline(synchronised=not timex.status & _STA_UNSYNC, max_error_ms=-(-timex.maxerror // 1000))
 
 
 class KioskClock:

@@ -1,4 +1,3 @@
-import ctypes
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attendance.clock import ClockReading, ClockState, ManualClock
+from attendance.discipline import Discipline
 from kiosk import timekeeping
-from kiosk.timekeeping import STEP_MS, Discipline, KioskClock, StepWatch, boot_id, kernel_discipline
+from kiosk.timekeeping import STEP_MS, KioskClock, StepWatch, boot_id
 from tests.kiosk.door_parts import AFTERNOON
 
 WALL_MS = 1_775_020_000_000
@@ -30,16 +30,6 @@ def machine(root: Path, *, rtc_s: int | None = None, saved: bool = False) -> Kio
         file.parent.mkdir(parents=True)
         file.touch()
     return KioskClock(root)
-
-
-def test_the_kernels_structure_has_the_kernels_size() -> None:
-    assert ctypes.sizeof(timekeeping._Timex) == 208
-
-
-def test_this_kernel_tells_how_its_clock_is_kept() -> None:
-    discipline = kernel_discipline()
-    assert discipline is not None
-    assert discipline.max_error_ms >= 0
 
 
 def test_a_reading_has_all_clocks_of_this_machine() -> None:
