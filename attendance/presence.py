@@ -90,12 +90,6 @@ def fold(movements: Iterable[Movement]) -> dict[str, Presence]:
     return state
 
 
-def present_at(movements: Iterable[Movement], at_ms: int) -> dict[str, Presence]:
-    """Return the presence of the children who were in at an instant of the day, from movements up to then."""
-    folded = fold(movement for movement in movements if movement.at_ms <= at_ms)
-    return {child: presence for child, presence in folded.items() if presence.present}
-
-
 def _first(movement: Movement) -> Presence:
     entered = movement.direction is Direction.ENTRY
     return Presence(

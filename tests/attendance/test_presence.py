@@ -6,7 +6,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attendance.presence import SAME_MOVEMENT_MS, Flag, Movement, fold, in_order, logical, present_at, repeats
+from attendance.presence import SAME_MOVEMENT_MS, Flag, Movement, fold, in_order, logical, repeats
 from attendance.records import Direction
 from tests.attendance.factories import NOON_MS, movement
 
@@ -71,13 +71,6 @@ def test_counted_walks_and_flags_add_up(day: list[Movement]) -> None:
             assert presence.entries - presence.exits == int(presence.present)
 
 
-@given(days, st.integers(0, 6 * 60 * MINUTE))
-def test_who_was_in_at_an_instant_is_what_the_fold_up_to_it_says(day: list[Movement], at: int) -> None:
-    instant = NOON_MS + at
-    before = fold(each for each in day if each.at_ms <= instant)
-    assert set(present_at(day, instant)) == {child for child, presence in before.items() if presence.present}
-
-
 @given(days)
 def test_the_logical_movements_are_a_part_of_the_day_in_order_without_repeats(day: list[Movement]) -> None:
     kept = logical(day)
@@ -115,7 +108,6 @@ def test_a_child_comes_leaves_and_comes_again() -> None:
     assert (presence.present, presence.entries, presence.exits, presence.flags) == (True, 2, 1, ())
     assert (presence.first_entry_ms, presence.last_exit_ms) == (NOON_MS, NOON_MS + 10 * MINUTE)
     assert presence.since_ms == NOON_MS + 20 * MINUTE
-    assert set(present_at(day, NOON_MS + 15 * MINUTE)) == set()
 
 
 def test_in_and_out_within_a_minute_are_two_movements() -> None:

@@ -49,7 +49,7 @@ class Postbox:
             self.taken += [(address, message) for address in envelope.rcpt_tos]
         if self.hangs_up:
             assert server.transport is not None
-            server.transport.abort()
+            server.transport.close()
         return self.to_data
 
 
