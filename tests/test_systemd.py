@@ -1,5 +1,6 @@
 """The units are what systemd takes without a word, and hardened; read by systemd itself."""
 
+import configparser
 import re
 import shutil
 import subprocess
@@ -38,6 +39,18 @@ def test_systemd_does_say_when_a_key_is_mistyped(tmp_path: Path) -> None:
     said = subprocess.run(["systemd-analyze", "verify", copy], capture_output=True, text=True, check=False)
 
     assert "NoNewPrivilege" in said.stderr
+
+
+def test_a_unit_that_is_to_run_always_is_never_given_up(unit: Path) -> None:
+    """systemd would, after five starts within ten seconds that fail: for ever, and nobody is there to start it."""
+    keys = configparser.ConfigParser(strict=False, interpolation=None)
+    keys.optionxform = str  # type: ignore[assignment,method-assign]
+    keys.read(unit)
+
+    always = keys["Service"].get("Restart") == "always"
+
+    assert always == (keys["Service"].get("Type") != "oneshot")
+    assert keys["Unit"].get("StartLimitIntervalSec") == ("0" if always else None)
 
 
 def test_a_unit_is_hardened(unit: Path) -> None:

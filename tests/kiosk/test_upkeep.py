@@ -1,16 +1,17 @@
 """A journal is looked after while the door is open: bounded in size, and with space held back for a full disk."""
 
-import shutil
+import re
+import sqlite3
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from attendance.clock import ClockState, ManualClock, to_ms
 from attendance.records import Direction, MadeBy, Moved, SessionOpened
-from kiosk.ballast import SPARE_BYTES, Ballast
+from kiosk.ballast import Ballast
 from kiosk.errors import CacheError, JournalError
 from kiosk.journal import BALLAST_FILE, Journal
 from kiosk.roster_cache import RosterCache
@@ -97,25 +98,19 @@ def test_a_year_of_days_leaves_forty_of_them(
     assert journal.unsent(cache.acks()) == 1, "the header of the running session"
 
 
-def test_old_sessions_go_though_a_damaged_journal_has_no_room_to_be_searched(
-    upkeep: Upkeep,
-    journal: Journal,
-    clock: ManualClock,
-    cache: RosterCache,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+def test_old_sessions_go_though_a_damaged_journal_cannot_be_searched(
+    upkeep: Upkeep, journal: Journal, clock: ManualClock, cache: RosterCache, tmp_path: Path
 ) -> None:
     live(60, upkeep, journal, clock, cache, acked=True)
     oldest, *others = chain_of(tmp_path / "journal.db")
     aside = tmp_path / "journal.db.damaged-20260401T050000Z"
-    aside.write_bytes(b"\xa5" * 8192)
-    free_bytes = SPARE_BYTES + 2 * 8192
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free_bytes - 1))
+    aside.mkdir()
     clock.advance(30 * DAY_S)
-    with pytest.raises(JournalError, match="No space left"):
+    with pytest.raises(JournalError, match="directory"):
         upkeep.step()
     assert list(chain_of(tmp_path / "journal.db")) == [*others, journal.session], oldest
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free_bytes))
+    aside.rmdir()
+    aside.write_bytes(b"\xa5" * 8192)
     upkeep.step()
     assert journal.salvages == 1
 
@@ -182,3 +177,99 @@ def test_a_kiosk_whose_clock_nothing_keeps_lets_go_by_the_servers_time(tmp_path:
         journal.close()
         cache.close()
     assert left == kept
+
+
+def test_a_server_a_year_ahead_for_a_while_costs_nothing_that_is_young(tmp_path: Path) -> None:
+    """Half of the sessions are of an earlier boot, for which the running machine cannot vouch."""
+    clock, kept = ManualClock(AFTERNOON), 0
+    for boot in ("b" * 32, "c" * 32):
+        cache = RosterCache.open(tmp_path / "cache.db", boot=boot)
+        journal = open_journal(tmp_path / "journal.db", clock, boot=boot)
+        live(10, Upkeep(journal, cache, clock), journal, clock, cache, acked=True)
+        kept = len(journal.heads())
+        if boot == "c" * 32:
+            cache.store_acks(journal.heads())
+            reading = clock.read()
+            cache.note_contact(reading.boot_ns, reading.wall_ms + 366 * DAY_S * 1000)
+            for _ in range(kept):
+                Upkeep(journal, cache, clock).step()
+            assert len(journal.heads()) == kept
+        journal.close()
+        cache.close()
+    assert kept == 22
+
+
+def test_a_boot_that_claims_a_time_long_past_costs_nothing_that_is_young(tmp_path: Path) -> None:
+    clock, path = ManualClock(AFTERNOON), tmp_path / "journal.db"
+    cache = RosterCache.open(tmp_path / "cache.db", boot=BOOT)
+    journal = open_journal(path, clock)
+    live(20, Upkeep(journal, cache, clock), journal, clock, cache, acked=True)
+    journal.close()
+    cache.close()
+    stale = ManualClock(AFTERNOON - timedelta(days=50), state=ClockState.RTC)
+    cache = RosterCache.open(tmp_path / "cache.db", boot="c" * 32)
+    journal = open_journal(path, stale, boot="c" * 32)
+    cache.store_acks(journal.heads())
+    cache.note_contact(stale.read().boot_ns, clock.read().wall_ms)
+    kept = len(journal.heads())
+    for _ in range(kept):
+        Upkeep(journal, cache, stale).step()
+    assert len(journal.heads()) == kept
+    journal.close()
+    cache.close()
+
+
+@pytest.mark.parametrize("spoilt", [b'"app":"x"', b'"app":"\xff"'], ids=["another letter", "no text"])
+def test_a_spoilt_header_keeps_no_other_session_from_going(tmp_path: Path, spoilt: bytes) -> None:
+    clock, path = ManualClock(AFTERNOON), tmp_path / "journal.db"
+    cache = RosterCache.open(tmp_path / "cache.db", boot=BOOT)
+    journal = open_journal(path, clock)
+    first = journal.session
+    for _ in range(50):
+        journal.append(CHILD)
+        clock.advance(DAY_S)
+        journal.renew()
+    journal.close()
+    with sqlite3.connect(path) as db:
+        line = db.execute("SELECT CAST(line AS BLOB) FROM entry WHERE session = ? AND seq = 0", (first,)).fetchone()[0]
+        rotten = re.sub(rb'"app":"[^"]*"', spoilt, line)
+        assert rotten != line
+        db.execute(
+            "UPDATE entry SET line = CAST(CAST(? AS BLOB) AS TEXT) WHERE session = ? AND seq = 0", (rotten, first)
+        )
+    db.close()
+    journal = open_journal(path, clock)
+    cache.store_acks(journal.heads())
+    cache.note_contact(clock.read().boot_ns, clock.read().wall_ms)
+    for _ in range(20):
+        Upkeep(journal, cache, clock).step()
+    assert 41 <= len(journal.heads()) <= 43
+    journal.close()
+    cache.close()
+
+
+def test_upkeep_that_fails_says_why_once(
+    upkeep: Upkeep,
+    cache: RosterCache,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("kiosk.upkeep.INTERVAL_S", 0.001)
+    cache.close()
+    (tmp_path / "cache.db").unlink()
+    (tmp_path / "cache.db").mkdir()
+    rounds = iter(range(5))
+    lay = Journal.lay_ballast
+
+    def count(journal: Journal) -> None:
+        lay(journal)
+        if next(rounds, None) is None:
+            ended.set()
+
+    ended = threading.Event()
+    monkeypatch.setattr(Journal, "lay_ballast", count)
+    upkeep.start()
+    assert ended.wait(20)
+    upkeep.stop()
+    assert [record.levelname for record in caplog.records if "upkeep failed" in record.message] == ["WARNING"]
