@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,21 @@ from attendance.names import unseal
 from attendance.policy import Policy
 from attendance.records import Direction, JournalLine
 from attendance.roster import Animal, Colour, Holder, Mark
-from attendance.wire import ErrorCode, ErrorResponse, OfferRequest, OfferResponse, Problem, Receipt, Want, encode
+from attendance.wire import (
+    EntriesRequest,
+    ErrorCode,
+    ErrorResponse,
+    Heard,
+    OfferRequest,
+    OfferResponse,
+    Problem,
+    Receipt,
+    Want,
+    encode,
+)
 from kiosk.delivery import BATCHES_A_STEP
 from kiosk.offers import ALL_HEADS_S
+from kiosk.roster_cache import RosterCache
 from kiosk.sync import FIRST_BACKOFF_S, LONGEST_BACKOFF_S, LONGEST_WAY_S
 from kiosk.uplink import Uplink
 from tests.kiosk.sync_parts import BOOT, Kiosk, kiosk_at, model, moved
@@ -433,6 +446,29 @@ def test_contact_is_noted_at_once_and_then_every_ten_seconds(kiosk: Kiosk) -> No
     later = kiosk.cache.contact()
     assert later is not None
     assert later.at_boot_ns == kiosk.clock.read().boot_ns
+
+
+def test_entries_bring_the_best_answer_of_the_boot_they_are_of(
+    kiosk: Kiosk, server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[EntriesRequest] = []
+    send = Uplink.send
+
+    def noted(self: Uplink, request: EntriesRequest) -> Receipt:
+        sent.append(request)
+        return send(self, request)
+
+    monkeypatch.setattr(Uplink, "send", noted)
+    asked_ns = kiosk.clock.read().boot_ns
+    kiosk.append()
+    kiosk.sync.step()
+    other = Heard(5, 9, 7)
+    with closing(RosterCache.open(kiosk.folder / "cache.db", boot="another boot")) as cache:
+        cache.note_contact(7, 7, other)
+    kiosk.append()
+    kiosk.sync.step()
+    assert [each.heard for each in sent] == [Heard(asked_ns, asked_ns, 1_775_012_400_000)] * 2
+    assert kiosk.cache.heard("another boot") == other
 
 
 def test_an_answer_that_was_slept_through_tells_no_time(kiosk: Kiosk, monkeypatch: pytest.MonkeyPatch) -> None:
