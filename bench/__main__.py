@@ -3,7 +3,7 @@
 import argparse
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -15,8 +15,8 @@ AREAS = ("tap", "reading", "ingest", "reliability")
 class Area(Protocol):
     """What each module bench.AREA offers."""
 
-    def run(self, *, quick: bool) -> list[figure.Row]:
-        """Measure; with `quick` fewer of the same kinds."""
+    def run(self, *, quick: bool) -> Iterable[figure.Row]:
+        """Measure, and give each row as soon as it is known; with `quick` fewer of the same kinds."""
         ...
 
 
@@ -34,10 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows: list[figure.Row] = []
     for name in AREAS if asked.area == "all" else [asked.area]:
         area = cast("Area", importlib.import_module(f"bench.{name}"))
-        rows += area.run(quick=asked.quick)
+        for row in area.run(quick=asked.quick):
+            rows.append(row)
+            print(figure.progress(row), file=sys.stderr, flush=True)
+            if asked.json is not None:  # each time: a run that is cut short after an hour keeps what it measured
+                asked.json.write_text(figure.encode(rows), encoding="utf-8")
     print(figure.table(rows))
-    if asked.json is not None:
-        asked.json.write_text(figure.encode(rows), encoding="utf-8")
     wrong = figure.wrong(rows)
     for row in wrong:
         print(f"wrong: {row.figure}", file=sys.stderr)

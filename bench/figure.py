@@ -96,6 +96,12 @@ def encode(rows: Sequence[Row]) -> str:
     return json.dumps([asdict(row) for row in rows], ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
 
+def progress(row: Row) -> str:
+    """The row as a line for whoever waits for the rest."""
+    of = "" if row.counts is None else f" of {_number(row.counts.cycles)}"
+    return f"{'control: ' if row.control else ''}{row.figure}: {_number(row.value)}{of}"
+
+
 def table(rows: Sequence[Row]) -> str:
     """The rows as aligned columns, with a verdict a person can read; proofs in a table of their own."""
     figures = [row for row in rows if row.counts is None]
