@@ -178,8 +178,8 @@ class Side:
 
     def damage(self, page: int, garbage: bytes) -> None:
         """Spoil a page of the closed journal; the door finds out as it opens it again."""
-        self.journal.close()
-        self.reader.close()  # the last one writes the log into the file
+        self.reader.close()
+        self.journal.close()  # the last one, if it may write, brings the log into the file
         with self.path.open("r+b") as file:
             pages = self.path.stat().st_size // len(garbage)
             file.seek(page % pages * len(garbage))

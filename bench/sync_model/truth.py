@@ -14,6 +14,7 @@ from attendance.wire import ENTRIES_PATH, EntriesRequest, Receipt, decode
 from bench.sync_model.server import RealServer
 from bench.sync_model.side import Side
 from bench.sync_model.way import Trip
+from kiosk.lost_entries import read_lost
 
 _HELD = "SELECT session, through, hash FROM journal_session"
 _ENTRIES = "SELECT session, count(*), min(seq), max(seq) FROM entry GROUP BY session"
@@ -33,6 +34,8 @@ class Truth:
         self._server = server
         self.ever: dict[str, list[JournalLine]] = {}
         """All that any kiosk ever wrote, by session; only grows."""
+        self._lost: dict[tuple[str, int], set[str]] = defaultdict(set)
+        """The hashes under which kiosks say of entries that they were lost with a page."""
         self.quiet: frozenset[str] = frozenset()
         """Movements in this life's quarantine that the server is told it had before: of them no notice is due."""
         self._noticed: dict[tuple[str, str, str], set[str]] = defaultdict(set)
@@ -45,12 +48,19 @@ class Truth:
         """Note what a kiosk has written."""
         for session, lines in side.held.items():
             known = self.ever.setdefault(session, [])
-            assert lines[: len(known)] == known[: len(lines)], "history was forked"
+            for seq, (line, wrote) in enumerate(zip(lines, known, strict=False)):
+                if line != wrote:
+                    assert read_lost(line), "history was forked"
+                    self._lost[session, seq].add(line.hash)
             known += lines[len(known) :]
 
     def held(self) -> dict[str, int]:
         """Return how far the server holds each session."""
         return {session: through for session, through, _ in self._server.ask(_HELD)}
+
+    def stands(self, session: str, seq: int, digest: str) -> bool:
+        """Say whether a hash is that of an entry, or of a line that says that it was lost."""
+        return digest == self.ever[session][seq].hash or digest in self._lost[session, seq]
 
     def restored(self, quiet: frozenset[str]) -> None:
         """Note that the server is what it was when these movements were quiet."""
@@ -86,12 +96,12 @@ class Truth:
         assert len(entries) == len(held), "entries without a session"
         for session, through, digest in held:
             assert entries[session] == [through + 1, 0, through], "not a contiguous prefix"
-            assert self.ever[session][through].hash == digest, "the server holds what nobody wrote"
+            assert self.stands(session, through, digest), "the server holds what nobody wrote"
             self._had[session] = max(self._had[session], through)
         for side in sides:
             for ack in side.cache.acks():
                 assert ack.seq <= self._had[ack.session], "taken for acknowledged, but never held"
-                assert ack.hash == self.ever[ack.session][ack.seq].hash, "another entry taken for acknowledged"
+                assert self.stands(*ack), "another entry taken for acknowledged"
 
     def check_at_rest(self, sides: Iterable[Side], now_ms: int) -> None:
         """Check what holds when everything was heard: all is where it should be, and both sides say the same."""
@@ -102,22 +112,27 @@ class Truth:
                 assert held.get(session, -1) >= len(lines) - 1, "the server lacks something"
             assert side.cache.acks() == side.heads(), "not acknowledged"
             assert dict(side.lines()) == side.held, "lost at the door"
-        assert self._server.ask(_QUARANTINED) == [], "kept in quarantine"
+        kept = {(session, seq) for session, seq, _ in self._server.ask(_QUARANTINED)}
+        assert kept <= {place for place, hashes in self._lost.items() if hashes}, "kept in quarantine"
         self._check_ledger(held)
         for side in sides:
             assert side.presence() == there, "door and server disagree about who is in"
 
     def _check_ledger(self, held: dict[str, int]) -> None:
         moved: dict[str, bool] = {}
-        for session, through in held.items():
+        for session in held:
             lines = [JournalLine(line, digest) for line, digest in self._server.ask(_LINES.format(session))]
-            assert lines == self.ever[session][: through + 1], "the server holds what nobody wrote"
-            verify(lines)
+            lost = {seq for seq, line in enumerate(lines) if line != self.ever[session][seq]}
+            assert all(self.stands(session, seq, lines[seq].hash) for seq in lost), "the server holds what nobody wrote"
+            if not lost:
+                verify(lines)
             for seq, line in enumerate(lines):
+                if seq in lost:
+                    continue
                 match read_line(line).body:
                     case Moved():
                         moved[movement_id(session, seq)] = False
-                    case Undone(seq=undone):
+                    case Undone(seq=undone) if undone not in lost:
                         moved[movement_id(session, undone)] = True
         assert dict(self._server.ask(_MOVED)) == moved, "movements are not those of the entries"
 
