@@ -21,6 +21,7 @@ from tests.real_door import PATIENCE_S, fifo, real_door, set_up, tap, wait_until
 from tests.reliability.real_disks import fill, run, tmpfs
 
 FILES = 40
+NEWS = frozenset({"cache_unusable", "journal_unwritable"})
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Trouble:
     """A way for a disk to take nothing, and how that ends."""
 
     name: str
+    news: frozenset[str]
+    """What the server is told of it."""
     begin: Callable[[Path], None]
     end: Callable[[Path], None]
 
@@ -44,10 +47,11 @@ def _remove_fillers(disk: Path) -> None:
 
 
 TROUBLES = [
-    Trouble("full", lambda disk: fill(disk / "filler"), _remove_fillers),
-    Trouble("no inodes", _use_up_inodes, _remove_fillers),
+    Trouble("full", NEWS | {"disk_full"}, lambda disk: fill(disk / "filler"), _remove_fillers),
+    Trouble("no inodes", NEWS | {"disk_full"}, _use_up_inodes, _remove_fillers),
     Trouble(
         "read-only",
+        NEWS,
         lambda disk: run("mount", "-o", "remount,ro", disk),
         lambda disk: run("mount", "-o", "remount,rw", disk),
     ),
@@ -76,6 +80,7 @@ def config(tmp_path: Path, disk: Path) -> Path:
 @contextmanager
 def sync(config: Path, server: ModelServer) -> Iterator["subprocess.Popen[str]"]:
     command = [*TADAIMA_KIOSK, "sync", "--config", str(config), "--set", f"server_url={server.url}"]
+    command += ["--set", "sync.interval_s=1"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield process
@@ -125,14 +130,13 @@ def test_sync_begun_on_a_bad_disk_brings_entries_and_tells_of_it_and_goes_on_by_
     with ModelServer() as server:
         server.trust(load_key(disk).public_key())
         trouble.begin(disk)
-        told = {"cache_unusable", "journal_unwritable"}
         with sync(config, server) as process:
             wait_until(lambda: len(server.ledger.sessions.get(head.session, [])) == head.seq + 1, process.poll)
         with real_door(config), sync(config, server) as process:
-            wait_until(lambda: told <= problems(server), lambda: problems(server))
+            wait_until(lambda: trouble.news <= problems(server), lambda: problems(server))
             trouble.end(disk)
             wait_until(lambda: head in acks(disk), process.poll)
-            wait_until(lambda: not told & problems(server), lambda: problems(server))
+            wait_until(lambda: not NEWS & problems(server), lambda: problems(server))
 
 
 def problems(server: ModelServer) -> set[str]:
