@@ -25,7 +25,7 @@ from kiosk.database import BUSY_TIMEOUT_S, inode, is_damage, open_database, set_
 from kiosk.errors import JournalError
 from kiosk.journal_queries import INSERT_ENTRY, heads, records_of_boot, records_of_wall, session_ages, unsent
 from kiosk.retention import NO_CONTACTS, Contacts, Moment, prunable
-from kiosk.salvage import Salvaged, mark_searched, search, take_in, unsearched
+from kiosk.salvage import Salvaged, mark_fruitless, mark_searched, search, take_in, unsearched
 from kiosk.schema import JOURNAL
 
 log = logging.getLogger(__name__)
@@ -198,6 +198,7 @@ class Journal:
             entries = sum(map(self._take_in, reversed(found.sessions)))
             if found.fruitless:
                 self._fruitless.add(aside)
+                mark_fruitless(aside)
                 log.error("nothing sound in journal file=%s", aside.name)
                 return
             mark_searched(aside)

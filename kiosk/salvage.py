@@ -63,6 +63,16 @@ def mark_searched(aside: Path) -> None:
     _mark(aside).touch()
 
 
+def fruitless(path: Path) -> list[Path]:
+    """Return those of the unsearched files in which nothing sound was found, though something is in them."""
+    return [each for each in unsearched(path) if _fruitless_mark(each).exists()]
+
+
+def mark_fruitless(aside: Path) -> None:
+    """Note that nothing sound was found in a file; it counts as unsearched all the same. Raises: OSError."""
+    _fruitless_mark(aside).touch()
+
+
 def search(aside: Path) -> Search:
     """Read all that is sound in a damaged file; takes seconds for a full journal. Raises: OSError."""
     found = _Found()
@@ -97,6 +107,10 @@ def take_in(db: Database, found: Salvaged) -> int:
 
 def _mark(aside: Path) -> Path:
     return aside.with_name(aside.name + ".salvaged")
+
+
+def _fruitless_mark(aside: Path) -> Path:
+    return aside.with_name(aside.name + ".fruitless")
 
 
 @dataclass(slots=True)

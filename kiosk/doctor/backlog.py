@@ -16,7 +16,7 @@ from kiosk.errors import JournalError
 from kiosk.journal_queries import unsent
 from kiosk.journal_reader import JournalReader
 from kiosk.retention import KEPT_MS, SessionAge
-from kiosk.salvage import unsearched
+from kiosk.salvage import fruitless, unsearched
 from kiosk.today import Now, best_now
 
 WAITED_MS = 10 * 60_000
@@ -121,6 +121,10 @@ def _asides(settings: KioskSettings, waiting: int) -> Iterator[Finding]:
     if not asides:
         return
     untouched = unsearched(settings.journal_path)
-    code = "aside_unsearched" if untouched else "aside_waiting" if waiting else "aside_sent"
+    unread = fruitless(settings.journal_path)
+    if unread and set(unread) == set(untouched):
+        code = "aside_fruitless"
+    else:
+        code = "aside_unsearched" if untouched else "aside_waiting" if waiting else "aside_sent"
     files = ", ".join(path.name for path in untouched or asides)
     yield Finding(code, wrong=True, values={"files": files, "folder": settings.data_dir})

@@ -166,6 +166,20 @@ def test_a_journal_that_was_set_aside_is_told_by_how_far_its_entries_have_come(
         assert kiosk.wrong() == set()
 
 
+def test_a_journal_set_aside_that_gives_nothing_is_told_though_the_door_goes_on(
+    tmp_path: Path, server: ModelServer
+) -> None:
+    with house(tmp_path, server) as kiosk:
+        kiosk.journal.append(moved())
+        kiosk.let_go()
+        path = kiosk.settings.journal_path
+        path.write_bytes(b"\0" * 100 + path.read_bytes()[100:].replace(b'"wall_ms":', b'"hall_ms":'))
+        kiosk.journal = open_journal(kiosk.settings, kiosk.clock)
+        kiosk.journal.salvage()
+        assert "aside_fruitless" in kiosk.wrong()
+        assert "aside_unsearched" not in kiosk.wrong()
+
+
 def test_what_is_saved_of_a_whole_journal_is_at_the_server_before_the_doctor_says_so(
     tmp_path: Path, server: ModelServer
 ) -> None:
