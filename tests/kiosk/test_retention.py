@@ -1,6 +1,7 @@
 """What a kiosk lets go of: only what is acknowledged, and old by all that can tell."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,6 +87,16 @@ def test_a_server_that_was_ahead_in_one_boot_keeps_nothing_for_ever() -> None:
 
 def test_a_battery_that_once_told_of_the_future_keeps_nothing_for_ever() -> None:
     assert let_go(session("a", -900, state=RTC), session("b", 45, 45), session("c", 1, 1)) == "a"
+
+
+def test_in_a_boot_that_met_no_server_only_ntp_proves_an_age() -> None:
+    assert let_go(session("a", 60), session("b", 50, state=NTP), session("c", 1, 1)) == "a"
+    assert let_go(session("a", 60), session("b", 50, state=RTC), session("c", 1, 1)) == ""
+
+
+def test_a_session_is_no_older_than_the_boot_it_began_in() -> None:
+    began_here = replace(session("b", 50, 50), boot=HERE)
+    assert let_go(session("a", 60, 60), began_here, session("c", 1, 1)) == ""
 
 
 def test_a_clock_that_nobody_set_proves_no_age() -> None:
