@@ -23,6 +23,7 @@ _LOG_MAGIC = 0x377F0682
 _MOST_LOCAL = PAGE_BYTES - 35
 _LEAST_LOCAL = (PAGE_BYTES - 12) * 32 // 255 - 23
 """How much of a row stays on its leaf; the rest is on overflow pages, each of which names the next."""
+_MOST_ROW_BYTES = 1 << 20
 _INTEGER_BYTES = (0, 1, 2, 3, 4, 6, 8)
 _NULL, _ZERO, _ONE, _FIRST_BLOB = 0, 8, 9, 12
 _VARINT_BYTES = 9
@@ -146,8 +147,8 @@ def _row(pages: Pages, page: bytes, at: int) -> Row:
     rowid, at = _varint(page, at)
     if size <= _MOST_LOCAL:
         return Row(_signed(rowid), _values(page[at : at + size]))
-    if size > pages.count * PAGE_BYTES:
-        raise ValueError("longer than the file")
+    if size > _MOST_ROW_BYTES:
+        raise ValueError("longer than any row of ours")
     local = _LEAST_LOCAL + (size - _LEAST_LOCAL) % (PAGE_BYTES - 4)
     if local > _MOST_LOCAL:
         local = _LEAST_LOCAL
