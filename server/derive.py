@@ -96,12 +96,14 @@ class _Dating:
     def best(self, at: ClockReading) -> BestTime:
         if self.anchor is None and self.neighbours is not None:
             return between(at, self.neighbours)
-        return best_time(at, self.anchor)
+        return best_time(at, self.anchor or anchor_of_ntp(at))
 
 
 def _dating(conn: Connection, records: Sequence[AttendanceRecord], source: Source, now_ms: int) -> _Dating:
+    if not source.boot or not records:  # a header that is lost or in quarantine names none, and many may be without
+        return _Dating(None, None)
     held = find_anchor(conn, source.kiosk, source.boot)
-    if held is not None or not records:
+    if held is not None:
         return _Dating(held, None)
     neighbours = find_neighbours(conn, records[0].session, source, now_ms)
     for own in (anchor_of_ntp(record.at) for record in records):

@@ -451,3 +451,13 @@ def test_a_boot_that_never_met_the_server_is_dated_between_the_boots_around_it(
     assert [row.at_ms - last_known_ms for row in rows] == [41_000 - 3, 90_000 - 5]
     assert {row.at_source for row in rows} == {"unsettled"}
     assert all(abs(row.at_ms + row.at_err_ms - (NOON_MS - 60_000)) <= 1_003 for row in rows), "it ended before the next"
+
+
+def test_sessions_whose_beginnings_are_lost_do_not_date_each_other(store: Store, door: Row[Any], child_id: str) -> None:
+    for number, clock in enumerate([{"state": ClockState.NTP, "wall_err_ms": 20}, {"state": ClockState.RTC}]):
+        session = Session(door.id)
+        session.moved(child_id, at_s=60 + 600 * number, boot_ns=S, **clock)
+        session.lines[0] = JournalLine(line="lost", hash=session.lines[0].hash)
+        assert take(store, door, session.request()).quarantined == (0,)
+    times = [(row.at_source, row.at_ms - NOON_MS, row.at_err_ms) for row in make.rows(store, movement)]
+    assert sorted(times) == [("unsettled", 660_000, None), ("wall", 60_000, 520)]
