@@ -454,9 +454,9 @@ def test_a_boot_that_never_met_the_server_is_dated_between_the_boots_around_it(
 
 
 def test_sessions_whose_beginnings_are_lost_do_not_date_each_other(store: Store, door: Row[Any], child_id: str) -> None:
-    for number, clock in enumerate([{"state": ClockState.NTP, "wall_err_ms": 20}, {"state": ClockState.RTC}]):
+    for number, (state, err_ms) in enumerate([(ClockState.NTP, 20), (ClockState.RTC, None)]):
         session = Session(door.id)
-        session.moved(child_id, at_s=60 + 600 * number, boot_ns=S, **clock)
+        session.moved(child_id, at_s=60 + 600 * number, boot_ns=S, state=state, wall_err_ms=err_ms)
         session.lines[0] = JournalLine(line="lost", hash=session.lines[0].hash)
         assert take(store, door, session.request()).quarantined == (0,)
     times = [(row.at_source, row.at_ms - NOON_MS, row.at_err_ms) for row in make.rows(store, movement)]
