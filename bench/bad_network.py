@@ -222,14 +222,14 @@ def bench(make: Make = real_sync) -> Iterator[Bench]:
     with house(opened=False) as open_house:
         kiosk = open_house.kiosks[0]
         identity, key = load_identity(kiosk.data), load_key(kiosk.data)
-        journal = Journal.open(
+        journal = Journal(
             kiosk.data / "journal.db",
             kiosk=identity.kiosk,
             clock=KioskClock(),
             boot=boot_id(),
             app="bench",
             key_id=key_id(key.public_key()),
-        )
+        ).begin()
         with (
             closing(journal),
             closing(JournalReader.open(kiosk.data / "journal.db")) as reader,

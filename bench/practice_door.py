@@ -134,9 +134,9 @@ def disk_folder() -> Iterator[Path]:
 
 def open_journal(folder: Path) -> Journal:
     """A journal on the folder's disk."""
-    return Journal.open(
+    return Journal(
         folder / "journal.db", kiosk="bench", clock=KioskClock(), boot="bench", app="bench", key_id="0" * 32
-    )
+    ).begin()
 
 
 def _state(children: Sequence[str], tokens: Sequence[CardToken], policy: Policy) -> StateResponse:

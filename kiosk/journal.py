@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from sqlite_utils import Database
 
@@ -23,8 +23,18 @@ from attendance.records import AttendanceRecord, Body, Head, RecordDraft, Sessio
 from kiosk.ballast import Ballast
 from kiosk.database import BUSY_TIMEOUT_S, inode, is_damage, open_database, set_aside
 from kiosk.errors import JournalError
-from kiosk.journal_queries import INSERT_ENTRY, heads, records_of_boot, records_of_wall, session_ages, unsent
-from kiosk.retention import NO_CONTACTS, Contacts, Moment, prunable
+from kiosk.journal_queries import (
+    INSERT_ENTRY,
+    delete_session,
+    head_of,
+    heads,
+    records_of_boot,
+    records_of_wall,
+    session_ages,
+    span_of,
+    unsent,
+)
+from kiosk.retention import NO_CONTACTS, Contacts, Moment, is_ripe, prunable
 from kiosk.salvage import Salvaged, mark_fruitless, mark_searched, search, take_in, unsearched
 from kiosk.schema import JOURNAL
 
@@ -33,20 +43,23 @@ log = logging.getLogger(__name__)
 BALLAST_FILE = "ballast"
 HEADS_IN_HEADER = 64
 """How many earlier sessions a header names, newest last; more would make headers grow for years."""
-SESSION_NS = 24 * 3600 * 1_000_000_000
-QUIET_NS = 600 * 1_000_000_000
-"""A movement can be taken back within its session only, so a new one begins when nobody has come for a while."""
-_HEAD_OF_SESSION = "SELECT seq, hash FROM entry WHERE session = ? ORDER BY seq DESC LIMIT 1"
-_SPAN_OF_SESSION = "SELECT min(boot_ns), max(boot_ns) FROM entry WHERE session = ?"
 _INSERT_SESSION = "INSERT INTO session (id, boot) VALUES (?, ?)"
 _Result = TypeVar("_Result")
 
 
 class Journal:
-    """The door's side: appends to a session of its own, which begins when it is opened. Thread: any."""
+    """The door's side: appends to a session of its own. Thread: any."""
 
     def __init__(
-        self, path: Path, *, kiosk: str, clock: Clock, boot: str, app: str, key_id: str, busy_timeout_s: float
+        self,
+        path: Path,
+        *,
+        kiosk: str,
+        clock: Clock,
+        boot: str,
+        app: str,
+        key_id: str,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
     ) -> None:
         self._path = path
         self._kiosk = kiosk
@@ -68,27 +81,11 @@ class Journal:
         self.salvages = 0
         """How often entries from before this process were added; whoever remembers the journal looks at it again."""
 
-    @classmethod
-    def open(
-        cls,
-        path: Path,
-        *,
-        kiosk: str,
-        clock: Clock,
-        boot: str,
-        app: str,
-        key_id: str,
-        busy_timeout_s: float = BUSY_TIMEOUT_S,
-    ) -> "Journal":
-        """Return a journal with a session begun, or with `problem` set; then whatever is asked next begins it."""
-        journal = cls(path, kiosk=kiosk, clock=clock, boot=boot, app=app, key_id=key_id, busy_timeout_s=busy_timeout_s)
-        journal.begin()
-        return journal
-
-    def begin(self) -> None:
-        """Begin a session if none has begun; `problem` then says how it went."""
+    def begin(self) -> Self:
+        """Begin a session if none has begun, or leave `problem` set: then whatever is asked next begins it."""
         with suppress(JournalError):
             self._write(None)
+        return self
 
     @property
     def session(self) -> str | None:
@@ -130,18 +127,14 @@ class Journal:
         return self._read(lambda db: unsent([*self._earlier, self._head(db)], acked))
 
     def renew(self) -> bool:
-        """Begin a new session if the running one is a day old and has been quiet; say whether. Raises: JournalError.
-
-        Sessions are what is let go when it is old, so one must not grow for months.
-        """
+        """Begin a new session if the running one is a day old and has been quiet; say whether. Raises: JournalError."""
 
         def work(db: Database) -> bool:
-            first_ns, last_ns = db.execute(_SPAN_OF_SESSION, (self._session,)).fetchone()
-            now_ns = self._clock.read().boot_ns
-            if now_ns - first_ns < SESSION_NS or now_ns - last_ns < QUIET_NS:
-                return False
-            self._open_session(db)
-            return True
+            assert self._session is not None
+            ripe = is_ripe(*span_of(db, self._session), self._clock.read().boot_ns)
+            if ripe:
+                self._open_session(db)
+            return ripe
 
         return self._read(work)
 
@@ -157,8 +150,7 @@ class Journal:
             if not old:
                 return 0
             db.execute("BEGIN IMMEDIATE")
-            entries = db.execute("DELETE FROM entry WHERE session = ?", (old[0],)).rowcount
-            db.execute("DELETE FROM session WHERE id = ?", (old[0],))
+            entries = delete_session(db, old[0])
             db.execute("COMMIT")
             self._earlier = [head for head in self._earlier if head.session != old[0]]
             log.info("session let go session=%s entries=%d", old[0], entries)
@@ -311,7 +303,7 @@ class Journal:
     def _head(self, db: Database) -> Head:
         """The last entry of the running session."""
         assert self._session is not None
-        return Head(self._session, *db.execute(_HEAD_OF_SESSION, (self._session,)).fetchone())
+        return head_of(db, self._session)
 
     def _insert(self, db: Database, body: Body, session: str, after: Head | None) -> AttendanceRecord:
         # The clock is read under the write lock, so that time never runs backwards along a chain.

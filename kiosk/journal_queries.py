@@ -24,6 +24,8 @@ _LAST_OPENING = """
     SELECT line, hash FROM entry JOIN session ON session.id = entry.session
     WHERE seq = 0 ORDER BY session.rowid DESC LIMIT 1
 """
+_HEAD_OF_SESSION = "SELECT seq, hash FROM entry WHERE session = ? ORDER BY seq DESC LIMIT 1"
+_SPAN_OF_SESSION = "SELECT min(boot_ns), max(boot_ns) FROM entry WHERE session = ?"
 _STRETCH = "SELECT line, hash FROM entry WHERE session = ? AND seq >= ? ORDER BY seq LIMIT ?"
 _OF_WALL = "SELECT line, hash FROM entry WHERE wall_ms >= ? AND wall_ms < ? ORDER BY wall_ms, session, seq"
 _OF_BOOT = """
@@ -35,6 +37,24 @@ _OF_BOOT = """
 def heads(db: Database) -> list[Head]:
     """Return the last entry of every session, in the order they began."""
     return [Head(*row) for row in db.execute(_HEADS).fetchall()]
+
+
+def head_of(db: Database, session: str) -> Head:
+    """Return the last entry of a session that has one."""
+    return Head(session, *db.execute(_HEAD_OF_SESSION, (session,)).fetchone())
+
+
+def span_of(db: Database, session: str) -> tuple[int, int]:
+    """Return CLOCK_BOOTTIME at a session's first entry and at its last, in nanoseconds."""
+    first_ns, last_ns = db.execute(_SPAN_OF_SESSION, (session,)).fetchone()
+    return first_ns, last_ns
+
+
+def delete_session(db: Database, session: str) -> int:
+    """Delete a session within the caller's transaction; return how many entries it had."""
+    entries: int = db.execute("DELETE FROM entry WHERE session = ?", (session,)).rowcount
+    db.execute("DELETE FROM session WHERE id = ?", (session,))
+    return entries
 
 
 def session_ages(db: Database, contacts: Contacts = NO_CONTACTS) -> list[SessionAge]:

@@ -1,4 +1,7 @@
-"""How long the kiosk keeps its entries: 40 days, and until the server has acknowledged them. Pure."""
+"""How long the kiosk keeps its entries: 40 days, and until the server has acknowledged them. Pure.
+
+Sessions are what is let go, so none may grow for months.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +14,9 @@ Contacts = Mapping[str, tuple[int, int]]
 """By boot: CLOCK_BOOTTIME in nanoseconds, and the server's time at that instant in milliseconds."""
 NO_CONTACTS: Contacts = MappingProxyType({})
 KEPT_MS = 40 * 24 * 3600 * 1000
+SESSION_NS = 24 * 3600 * 1_000_000_000
+QUIET_NS = 600 * 1_000_000_000
+"""A movement can be taken back within its session only, so a new one begins when nobody has come for a while."""
 _LIE_MS = 24 * 3600 * 1000
 """A beginning later than now by more than this was told by a clock that was wrong, and proves nothing."""
 _TRUSTED = frozenset({ClockState.NTP, ClockState.RTC})
@@ -51,6 +57,11 @@ class Moment:
     reading: ClockReading
     server_ms: int
     contacts: Contacts
+
+
+def is_ripe(first_ns: int, last_ns: int, now_ns: int) -> bool:
+    """Say whether another session is to begin after one whose entries span this much of CLOCK_BOOTTIME."""
+    return now_ns - first_ns >= SESSION_NS and now_ns - last_ns >= QUIET_NS
 
 
 def age_of(head: Head, boot: str, first: AttendanceRecord | None, contacts: Contacts) -> SessionAge:

@@ -101,8 +101,7 @@ def presence_part(conn: Connection, for_kiosk: Row[Any], day: date) -> PresenceP
         version=presence_version(conn, for_kiosk.site_id, day),
         day=day,
         through=tuple(
-            Head(row.session, row.through, "")
-            for row in conn.execute(grown_today.order_by(journal_session.c.session))
+            Head(row.session, row.through, "") for row in conn.execute(grown_today.order_by(journal_session.c.session))
         ),
         movements=tuple(movements_of_day(conn, for_kiosk.site_id, day)),
     )

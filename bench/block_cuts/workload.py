@@ -90,7 +90,7 @@ def work(folder: Path, tell: Tell, *, commits: int, variant: Variant = Variant.A
 
 def open_journal(data: Path, clock: ManualClock) -> Journal:
     """Open the journal as the door does."""
-    return Journal.open(data / JOURNAL_FILE, kiosk="kiosk-1", clock=clock, boot=BOOT, app="0", key_id="0" * 32)
+    return Journal(data / JOURNAL_FILE, kiosk="kiosk-1", clock=clock, boot=BOOT, app="0", key_id="0" * 32).begin()
 
 
 def child_of(number: int) -> str:

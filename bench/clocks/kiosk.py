@@ -107,14 +107,14 @@ class Kiosk:
         self._open_door()
 
     def _open_door(self) -> None:
-        self.journal = Journal.open(
+        self.journal = Journal(
             self._folder / "journal.db",
             kiosk=self._enrolled.name,
             clock=self.machine,
             boot=self.boot_id,
             app="bench",
             key_id=key_id(self._enrolled.key.public_key()),
-        )
+        ).begin()
         names = NameBook(self.cache, self._folder / "names.key")
         self.door = Door(
             journal=self.journal,

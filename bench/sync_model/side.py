@@ -92,14 +92,14 @@ class Side:
 
     def open_door(self) -> None:
         """The door's process begins."""
-        self.journal = Journal.open(
+        self.journal = Journal(
             self.path,
             kiosk=self.enrolled.name,
             clock=self.clock,
             boot=self.boot,
             app="bench",
             key_id=key_id(self.enrolled.key.public_key()),
-        )
+        ).begin()
         self.note_session()
 
     def start_sync(self) -> None:

@@ -58,7 +58,7 @@ def wrong_of(findings: dict[str, Finding]) -> set[str]:
 
 def open_journal(wanted: KioskSettings, clock: ManualClock, boot: str = BOOT) -> Journal:
     """The door's journal, of the kiosk and key that are enrolled."""
-    return Journal.open(
+    return Journal(
         wanted.journal_path,
         kiosk="kiosk-1",
         clock=clock,
@@ -66,7 +66,7 @@ def open_journal(wanted: KioskSettings, clock: ManualClock, boot: str = BOOT) ->
         app="test",
         key_id=key_id(load_key(wanted.data_dir).public_key()),
         busy_timeout_s=0.2,
-    )
+    ).begin()
 
 
 @dataclass

@@ -60,7 +60,7 @@ def state(
 def open_journal(
     path: Path, clock: ManualClock | None = None, *, boot: str = BOOT, busy_timeout_s: float = 5.0
 ) -> Journal:
-    return Journal.open(
+    return Journal(
         path,
         kiosk="kiosk-1",
         clock=clock or ManualClock(AFTERNOON),
@@ -68,7 +68,7 @@ def open_journal(
         app="0.1.0",
         key_id="0" * 32,
         busy_timeout_s=busy_timeout_s,
-    )
+    ).begin()
 
 
 @dataclass

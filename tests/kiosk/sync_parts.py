@@ -80,7 +80,7 @@ class Kiosk:
 
 
 def open_journal(folder: Path, clock: Clock, *, kiosk: str = "kiosk-1") -> Journal:
-    return Journal.open(folder / "journal.db", kiosk=kiosk, clock=clock, boot=BOOT, app="test", key_id="k" * 32)
+    return Journal(folder / "journal.db", kiosk=kiosk, clock=clock, boot=BOOT, app="test", key_id="k" * 32).begin()
 
 
 def door_report(folder: Path, clock: Clock) -> DoorReport:

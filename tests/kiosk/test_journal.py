@@ -28,7 +28,7 @@ from pathlib import Path
 from attendance.clock import SystemClock
 from attendance.records import Direction, MadeBy, Moved
 from kiosk.journal import Journal
-journal = Journal.open(Path(sys.argv[1]), kiosk="k", clock=SystemClock(), boot="b", app="0", key_id="0")
+journal = Journal(Path(sys.argv[1]), kiosk="k", clock=SystemClock(), boot="b", app="0", key_id="0").begin()
 for number in range(int(sys.argv[2])):
     record = journal.append(Moved(child=f"c{number}", direction=Direction.ENTRY, by=MadeBy.CARD, card=None))
     print(record.session, record.seq, flush=True)
