@@ -1,4 +1,7 @@
-"""What the kernel says of its own clock: whether NTP keeps it, and how far off it may be at most."""
+"""What the kernel says of its own clock: whether NTP keeps it, and how far off it may be at most.
+
+A question to this machine, as `SystemClock` is one; kiosk and server both ask it.
+"""
 
 import ctypes
 from dataclasses import dataclass

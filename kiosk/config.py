@@ -136,8 +136,8 @@ class SyncSettings(msgspec.Struct, frozen=True):
 
     interval_s: Waiting = 2.0
     """Between two questions to the server while there is nothing to send."""
-    timeout_s: Waiting = 10.0
-    """For one answer of the server."""
+    timeout_s: Annotated[float, msgspec.Meta(gt=0, le=60)] = 10.0
+    """For one answer of the server, which counts on no longer (docs/protocol.md, times)."""
     proxy: str = ""
     """Of the municipality, with scheme and port; may hold a name and a password. Empty for none."""
     ca_file: str = ""

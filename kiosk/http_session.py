@@ -5,13 +5,12 @@ import requests
 from kiosk.config import SyncSettings
 
 
-def open_session(settings: SyncSettings) -> requests.Session:
+def open_session(settings: SyncSettings, server_url: str) -> requests.Session:
     """Return a session to be closed; what the settings leave empty is as the environment says, as requests reads it."""
     session = requests.Session()
-    if settings.proxy:
-        session.proxies = {"http": settings.proxy, "https": settings.proxy}
-    if settings.ca_file:
-        session.verify = settings.ca_file
-    # requests lets the environment win over a session's own values.
-    session.trust_env = not (settings.proxy or settings.ca_file)
+    around = session.merge_environment_settings(server_url, {}, None, None, None)
+    proxy = settings.proxy
+    session.proxies = {"http": proxy, "https": proxy} if proxy else around["proxies"]
+    session.verify = settings.ca_file or around["verify"]
+    session.trust_env = False  # else it would win over what is set here
     return session

@@ -32,7 +32,6 @@ within which a child who came in by one door is to be known at the other."""
 CONTACT_S = 10.0
 """How often the cache is told that the server answers; more often would only wear out the memory card, since the door
 waits three times as long before it says that the server is away."""
-
 LONGEST_WAY_S = 120.0
 """There and back; no request may take so long, so whatever did was slept through, and tells no time any more."""
 

@@ -33,9 +33,10 @@ def run_forever(settings: KioskSettings) -> None:
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, _stop)
         identity, key = load_identity(settings.data_dir), load_key(settings.data_dir)
-        boot, clock, session = boot_id(), KioskClock(), stack.enter_context(open_session(settings.sync))
         if settings.server_url:
             identity = identity.at(settings.server_url)
+        boot, clock = boot_id(), KioskClock()
+        session = stack.enter_context(open_session(settings.sync, identity.server_url))
         journal = JournalReader.open(settings.journal_path, busy_timeout_s=settings.journal.busy_timeout_s)
         stack.callback(journal.close)
         # Not opened yet: what the disk refuses now it may take at a later question, and entries go without it.

@@ -54,7 +54,7 @@ def enrol(
         if is_enrolled(data_dir) and not replace:
             raise EnrolmentFailed(EnrolmentTrouble.ALREADY_ENROLLED, str(data_dir))
         key = coming_key(data_dir)
-        with open_session(way) as session:
+        with open_session(way, server_url) as session:
             answer = uplink.enrol(server_url, code, key, app=version(), session=session, clock=clock, timeout=timeout)
         clock_off_s = (clock.read().wall_ms - answer.time_ms) / 1000
         identity = _identity(answer, server_url)

@@ -108,7 +108,7 @@ def _asked(
     """The server's answer, which is thrown away: the roster is for sync to store. Raises: UplinkError."""
     wait_s = settings.sync.timeout_s
     timeout = Timeout(connect_s=min(_CONNECT_S, wait_s), read_s=wait_s, whole_s=wait_s)
-    with open_session(settings.sync) as session:
+    with open_session(settings.sync, identity.server_url) as session:
         uplink = Uplink(identity, key, session, clock, timeout)
         return uplink.state(roster_version=known.roster_version, presence_version=known.presence_version, boot=boot)
 

@@ -72,7 +72,7 @@ def test_a_proxy_of_the_settings_is_used_whatever_the_environment_says(
     server: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", NO_PROXY_THERE)
-    with open_session(SyncSettings(proxy=server.url)) as session:
+    with open_session(SyncSettings(proxy=server.url), ELSEWHERE) as session:
         ask(session, ELSEWHERE)
     assert len(server.requests) == 1
 
@@ -81,9 +81,28 @@ def test_without_settings_the_environment_says(server: ModelServer, monkeypatch:
     monkeypatch.setenv("http_proxy", server.url)
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
-    with open_session(SyncSettings()) as session:
+    with open_session(SyncSettings(), ELSEWHERE) as session:
         ask(session, ELSEWHERE)
     assert len(server.requests) == 1
+
+
+def test_certificates_of_the_settings_leave_the_proxy_to_the_environment(
+    server: ModelServer, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", server.url)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with open_session(SyncSettings(ca_file=str(certificate.file)), ELSEWHERE) as session:
+        ask(session, ELSEWHERE)
+    assert len(server.requests) == 1
+
+
+def test_a_proxy_of_the_settings_leaves_the_certificates_to_the_environment(
+    server: ModelServer, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.file))
+    with open_session(SyncSettings(proxy=server.url), ELSEWHERE) as session:
+        assert session.verify == str(certificate.file)
 
 
 def test_a_proxy_that_looks_into_tls_is_trusted_by_its_certificate(
@@ -91,7 +110,7 @@ def test_a_proxy_that_looks_into_tls_is_trusted_by_its_certificate(
 ) -> None:
     with (
         tls_before(server, certificate) as url,
-        open_session(SyncSettings(ca_file=str(certificate.file))) as session,
+        open_session(SyncSettings(ca_file=str(certificate.file)), url) as session,
     ):
         ask(session, url)
     assert len(server.requests) == 1
@@ -100,7 +119,7 @@ def test_a_proxy_that_looks_into_tls_is_trusted_by_its_certificate(
 def test_without_its_certificate_it_is_not(server: ModelServer, certificate: Certificate) -> None:
     with (
         tls_before(server, certificate) as url,
-        open_session(SyncSettings()) as session,
+        open_session(SyncSettings(), url) as session,
         pytest.raises(UplinkError) as raised,
     ):
         ask(session, url)
