@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _BACKLOG = 256
-_GRACE_S = 3  # a worker lets kept-alive connections linger for 2 s, and is killed after this
-_STOP_S = 4.0
+_GRACE_S = 10  # a worker lets kept-alive connections linger for 2 s, on a busy machine longer, and is killed after this
+_STOP_S = 12.0
 _KEEP_ALIVE_S = 30  # kiosks ask every few seconds; a connection is worth keeping
 _STALLED_S = 5
 """A client that stops in the middle of a request or an answer, as one does that lost its network, keeps a thread for no
