@@ -12,7 +12,7 @@ from typing import Self
 
 from provisioning.errors import DemoFailed
 
-STOP_S = 8.0
+STOP_S = 15.0
 
 
 class Process:
