@@ -37,14 +37,21 @@ def users_of(file: Path) -> Iterator[Process]:
 
 
 def _has_open(folder: Path, wanted: os.stat_result) -> bool:
+    return any(_is_same(descriptor, wanted) for descriptor in _descriptors(folder))
+
+
+def _descriptors(folder: Path) -> list[Path]:
     try:
-        for descriptor in (folder / "fd").iterdir():
-            seen = descriptor.stat()
-            if (seen.st_dev, seen.st_ino) == (wanted.st_dev, wanted.st_ino):
-                return True
+        return list((folder / "fd").iterdir())
     except OSError:
-        return False  # it is another user's, or gone
-    return False
+        return []  # the process is another user's, or gone
+
+
+def _is_same(descriptor: Path, wanted: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(descriptor.stat(), wanted)
+    except OSError:
+        return False  # closed meanwhile; the process may have the file open all the same
 
 
 def _arguments(folder: Path) -> tuple[str, ...]:
