@@ -123,11 +123,12 @@ def show_config(file: Path | None, pairs: tuple[str, ...]) -> None:
 
 def _show_readers(settings: KioskSettings, words: Catalogue) -> None:
     """Show what the readers see, or say what stands in the way."""
-    from kiosk.doctor import Finding, wrong_user
+    from attendance.process_owner import wrong_user
+    from kiosk.doctor import Finding
     from kiosk.doctor.readers import doubled
     from kiosk.live.run import run_live
 
-    stranger = wrong_user(settings)
+    stranger = wrong_user(settings.data_dir)
     if stranger is not None or not settings.readers:
         _say(stranger or Finding("readers_none", wrong=True), words)
         sys.exit(EXIT_WRONG)

@@ -1,12 +1,11 @@
 """Looking at everything a working kiosk needs: first what records rest on, and causes before what comes of them."""
 
-import os
-import pwd
 from collections.abc import Callable, Iterator
 from functools import partial
 
 from attendance.clock import Clock
 from attendance.finding import Finding
+from attendance.process_owner import wrong_user
 from kiosk.config import KioskSettings
 from kiosk.doctor.answers import check_answers
 from kiosk.doctor.backlog import check_backlog
@@ -31,7 +30,7 @@ def examine(settings: KioskSettings, clock: Clock, boot: str | None = None) -> I
     another's permissions and leave files that the kiosk cannot open, so that it looks no further then.
     """
     yield Finding("program", values={"version": version()})
-    stranger = wrong_user(settings)
+    stranger = wrong_user(settings.data_dir)
     if stranger is not None:
         yield stranger
         return
@@ -57,21 +56,3 @@ def examine(settings: KioskSettings, clock: Clock, boot: str | None = None) -> I
             yield from check()
         except Exception as error:  # noqa: BLE001 - what one check stumbles over must not hide what the others find
             yield Finding("doctor_fault", wrong=True, values={"reason": type(error).__name__, "where": where(error)})
-
-
-def wrong_user(settings: KioskSettings) -> Finding | None:
-    """Return a finding when this process runs as another user than the one whose records these are."""
-    try:
-        owner = settings.data_dir.stat().st_uid
-    except OSError:
-        return None  # the folder's own finding says it
-    if owner == os.geteuid():
-        return None
-    return Finding("user_wrong", wrong=True, values={"owner": _user_name(owner), "user": _user_name(os.geteuid())})
-
-
-def _user_name(number: int) -> str:
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return str(number)

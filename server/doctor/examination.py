@@ -5,11 +5,13 @@ Changes nothing and may run beside the server: the database is opened to read, o
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 from sqlalchemy import Connection
 
 from attendance.discipline import kernel_discipline
 from attendance.finding import Finding
+from attendance.process_owner import wrong_user
 from server.config import ServerSettings
 from server.doctor.backups import check_backups
 from server.doctor.chains import check_all_chains, check_recent_chains
@@ -17,7 +19,7 @@ from server.doctor.clock import check_kiosks_word, check_machine_clock
 from server.doctor.database import check_database, check_schema, sqlite_path
 from server.doctor.derived import check_derived
 from server.doctor.entries import check_quarantine, check_times
-from server.doctor.folder import check_folder, check_secrets, wrong_user
+from server.doctor.folder import check_folder, check_secrets
 from server.doctor.kiosks import check_kiosks
 from server.doctor.mail import check_mail
 from server.doctor.notices import check_dispatcher, check_notices
@@ -39,7 +41,7 @@ def examine(settings: ServerSettings, now_ms: int, *, full: bool = False) -> Ite
 
     Run as somebody else than the server, it would judge another's permissions, so that it looks no further then.
     """
-    stranger = wrong_user(settings)
+    stranger = wrong_user(Path(settings.data_dir))
     if stranger is not None:
         yield stranger
         return

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import pwd
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -18,17 +17,6 @@ FILES_MIN = 1000
 _MB = 1_000_000
 _PROBE_BYTES = 4096
 _CODES = {errno.ENOENT: "folder_missing", errno.EROFS: "folder_read_only"}
-
-
-def wrong_user(settings: ServerSettings) -> Finding | None:
-    """Return a finding when this process runs as another user than the one whose records these are."""
-    try:
-        owner = Path(settings.data_dir).stat().st_uid
-    except OSError:
-        return None  # the folder's own finding says it
-    if owner == os.geteuid():
-        return None
-    return Finding("user_wrong", wrong=True, values={"owner": _user_name(owner), "user": _user_name(os.geteuid())})
 
 
 def check_folder(settings: ServerSettings) -> Iterator[Finding]:
@@ -82,10 +70,3 @@ def check_secrets(settings: ServerSettings) -> Iterator[Finding]:
         yield Finding("secrets_open", wrong=True, values={"files": ", ".join(readable)})
     else:
         yield Finding("secrets")
-
-
-def _user_name(number: int) -> str:
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return str(number)

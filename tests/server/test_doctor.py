@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from attendance import process_owner
 from attendance.catalogue import Language
 from attendance.finding import Finding
 from server import doctor
@@ -50,7 +51,8 @@ def record(store: Store) -> None:
 
 def codes() -> set[str]:
     """Every code that the doctor's source can say."""
-    source = "".join(path.read_text(encoding="utf-8") for path in Path(doctor.__file__).parent.glob("*.py"))
+    modules = [*Path(doctor.__file__).parent.glob("*.py"), Path(process_owner.__file__)]
+    source = "".join(path.read_text(encoding="utf-8") for path in modules)
     said = {each for each in re.findall(r'"([a-z_]+)"', source) if f"doctor.{each}" in catalogues()[Language.EN].ids}
     said |= {f"database_{age}" for age in Schema if age is not Schema.CURRENT}
     said |= {f"quarantine_{kind}" for kind in {*_KINDS.values(), "strange"}}
