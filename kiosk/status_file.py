@@ -26,7 +26,7 @@ class StatusFile:
             making.replace(self._path)
         except OSError as error:
             if self._well:
-                log.error("%s unwritable reason=%r", self._path.name, error.strerror)  # noqa: TRY400 - told once
+                log.error("status file unwritable file=%s reason=%r", self._path.name, error.strerror)  # noqa: TRY400 - once
             self._well = False
         else:
             self._well = True
