@@ -164,16 +164,11 @@ class Journal:
         Children are served meanwhile: they wait for one session at a time. One that gives nothing, though it holds
         something, is gone through again by the next process.
         """
-        failed: JournalError | None = None
-        # The newest first, and its last session first, since each goes before all others.
+        # The newest first, and its last session first, since each goes before all others. One that fails ends it: what
+        # an older one gave would stand behind what the next attempt brings.
         for aside in reversed(unsearched(self._path)):
             if aside not in self._fruitless:
-                try:
-                    self._salvage(aside)
-                except JournalError as error:
-                    failed = failed or error
-        if failed is not None:
-            raise failed
+                self._salvage(aside)
 
     def lay_ballast(self) -> None:
         """Hold disk space back for a day on which there is none, if there is plenty now."""

@@ -12,14 +12,16 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlite_utils import Database
 
 from attendance.clock import ManualClock
 from attendance.records import AttendanceRecord, JournalLine, read_line, write_line
 from kiosk.database import set_aside
+from kiosk.errors import JournalError
 from kiosk.journal import Journal
 from kiosk.journal_reader import JournalReader
 from kiosk.lost_entries import read_lost
-from kiosk.salvage import search, unsearched
+from kiosk.salvage import Salvaged, search, take_in, unsearched
 from tests.kiosk.door_parts import AFTERNOON, BOOT, OTHER_BOOT, open_journal
 from tests.kiosk.sync_parts import KEY, kiosk_at, moved
 from tests.kiosk.test_journal import chain_of, move
@@ -232,6 +234,35 @@ def test_two_journals_set_aside_come_back_in_their_order_also_after_the_clock_we
             spoil(path, 0)
     reopened(path).close()
     assert list(chain_of(path))[:3] == began
+
+
+def test_a_disk_that_fills_up_while_a_journal_comes_back_leaves_the_order_as_it_was(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = []
+    for damages in range(3):
+        for _ in range(2):
+            journal = open_journal(path)
+            began.append(journal.session)
+            journal.append(move())
+            journal.close()
+        if damages < 2:
+            spoil(path, 0)
+    journal, taken = open_journal(path), []
+
+    def once_full(db: Database, found: Salvaged) -> int:
+        taken.append(found.session)
+        if len(taken) == 2:
+            raise sqlite3.OperationalError("database or disk is full")
+        return take_in(db, found)
+
+    monkeypatch.setattr("kiosk.journal.take_in", once_full)
+    with pytest.raises(JournalError, match="full"):
+        journal.salvage()
+    assert len(unsearched(path)) == 2
+    journal.salvage()
+    journal.close()
+    assert list(chain_of(path))[:6] == began
 
 
 def test_a_file_that_holds_entries_and_gives_none_is_told_and_tried_again_by_the_next_process(
