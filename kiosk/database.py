@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from kiosk.newer_tables import bring_back
 from kiosk.private_files import make_private_folder, sync_folder
 from kiosk.schema import Schema
 
@@ -78,6 +79,7 @@ def open_database(
         _set_pragmas(db, schema, busy_timeout_s)
         _rewrite_log(db, path)
         _migrate(db, schema)
+        db.execute("PRAGMA foreign_keys=ON")  # tables that are made anew refer to none meanwhile
         # SQLite does this for its log, but goes on when it fails.
         sync_folder(path.parent)
     except BaseException as error:
@@ -134,7 +136,6 @@ def _set_pragmas(db: Database, schema: Schema, busy_timeout_s: float) -> None:
     if mode != "wal":
         raise sqlite3.NotSupportedError(f"no write-ahead log on this filesystem, only {mode}")
     db.execute(f"PRAGMA synchronous={schema.synchronous}")
-    db.execute("PRAGMA foreign_keys=ON")
 
 
 def _turn_on_wal(db: Database, busy_timeout_s: float) -> str:
@@ -173,7 +174,7 @@ def _recognise(db: Database, schema: Schema) -> None:
     if application_id != schema.application_id:
         if (application_id, tables) != (0, 0):
             raise ForeignFile("the file belongs to another program")
-    elif version > schema.version:
+    elif version > schema.version and schema.disposable is None:
         raise NewerFile(f"the file is of version {version}, newer than {schema.version}")
 
 
@@ -181,8 +182,11 @@ def _expect_tables(db: Database, schema: Schema) -> None:
     application_id, version, _ = _identity(db)
     if (application_id, version) == (0, 0):
         raise Unmade("the tables are not made yet")
-    if (application_id, version) != (schema.application_id, schema.version):
-        raise sqlite3.OperationalError(f"the tables are of version {version}; the door has not brought them up to date")
+    oldest = schema.version if schema.disposable is None else schema.disposable.read_from
+    if application_id != schema.application_id or version < oldest:
+        raise sqlite3.OperationalError(
+            f"the tables are of version {version}; their writer has not brought them up to date"
+        )
 
 
 def _migrate(db: Database, schema: Schema) -> None:
@@ -192,7 +196,11 @@ def _migrate(db: Database, schema: Schema) -> None:
     # One process migrates, the others wait; reading first would fail them in spite of the busy timeout.
     db.execute("BEGIN IMMEDIATE")
     try:
-        schema.migrations.apply(db)
+        if schema.disposable is not None and version > schema.version:
+            bring_back(db, schema, schema.disposable)
+            log.warning("database brought back from=%d to=%d", version, schema.version)
+        else:
+            schema.migrations.apply(db)
         db.execute(f"PRAGMA application_id={schema.application_id}")
         db.execute(f"PRAGMA user_version={schema.version}")
         db.execute("COMMIT")

@@ -6,6 +6,16 @@ from sqlite_utils import Database, Migrations
 
 
 @dataclass(frozen=True, slots=True)
+class Disposable:
+    """What holds for a file that can be fetched again, so that no version of it stands in anybody's way."""
+
+    read_from: int
+    """The oldest version that has all that readers ask for; they take this, every later one, and newer ones too."""
+    brought_back: str
+    """The statement that follows once the writer has brought a newer file back: what was kept is fetched again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Schema:
     """What makes a SQLite file one of ours; `version` counts the migrations."""
 
@@ -14,6 +24,8 @@ class Schema:
     version: int
     synchronous: str
     """FULL where an acknowledgement rests on the file, NORMAL where the file can be made again."""
+    disposable: Disposable | None = None
+    """None for a file that is read and written at its own version alone."""
 
 
 _journal = Migrations("journal")
@@ -80,4 +92,11 @@ def _cache_3(db: Database) -> None:
 
 
 JOURNAL = Schema(application_id=0x7464_6A31, migrations=_journal, version=1, synchronous="FULL")
-CACHE = Schema(application_id=0x7464_6331, migrations=_cache, version=3, synchronous="NORMAL")
+CACHE = Schema(
+    application_id=0x7464_6331,
+    migrations=_cache,
+    version=3,
+    synchronous="NORMAL",
+    # A version that the server never gave: it sends all of it, and a revoked kiosk still knows that it holds people.
+    disposable=Disposable(read_from=2, brought_back="UPDATE part SET version = 'brought back'"),
+)

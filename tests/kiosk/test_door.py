@@ -1,6 +1,8 @@
 import logging
 import os
 import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from kiosk.name_book import NameBook
 from kiosk.roster_cache import RosterCache
 from tests.kiosk.door_parts import (
     AFTERNOON,
+    BOOT,
     HANA,
     HANAS_TOKEN,
     HOLDERS,
@@ -41,6 +44,7 @@ from tests.kiosk.door_parts import (
     state,
 )
 from tests.kiosk.test_journal import disk_full
+from tests.kiosk.test_roster_cache import make_newer, make_older
 
 RED_CAT = Mark(Animal.CAT, Colour.RED)
 
@@ -57,6 +61,27 @@ def test_a_card_of_the_roster_is_recorded_and_the_child_greeted(tmp_path: Path) 
         assert record.body == Moved(child=HANA, direction=Direction.ENTRY, by=MadeBy.CARD, card=HANAS_TOKEN.ref)
         assert (answer.kind, answer.mark, answer.undo_s) == (AnswerKind.IN, RED_CAT, 8)
         assert rig.shown.answers == [answer]
+
+
+@pytest.mark.parametrize("change", [make_older, make_newer])
+def test_a_roster_of_another_version_lets_children_in_before_sync_has_written_to_it(
+    tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    with closing(RosterCache.open(tmp_path / "cache.db", boot=BOOT)) as cache:
+        cache.store_state(state())
+    change(tmp_path / "cache.db")
+    with (
+        closing(open_journal(tmp_path / "journal.db")) as journal,
+        closing(RosterCache.open(tmp_path / "cache.db", boot=BOOT, read_only=True)) as cache,
+    ):
+        clock, shown, names = ManualClock(AFTERNOON), Shown(), NameBook(cache, tmp_path / "names.key")
+        door = Door(
+            journal=journal, cache=cache, clock=clock, uid_key=UID_KEY, names=names, display=shown, can_ask=True
+        )
+        rig = Rig(tmp_path, clock, journal, cache, shown, door)
+        answer = rig.tap()
+        assert (answer.kind, answer.mark) == (AnswerKind.IN, RED_CAT)
+        assert moves(rig) == [(HANA, Direction.ENTRY)]
 
 
 def test_a_child_comes_and_goes(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,10 @@ from attendance.records import Direction, Head
 from attendance.roster import Animal
 from attendance.wire import Heard, StateResponse
 from kiosk import roster_cache
-from kiosk.database import empty_database
+from kiosk.database import empty_database, open_database
 from kiosk.errors import CacheError
 from kiosk.roster_cache import Contact, RosterCache
-from kiosk.schema import Schema
+from kiosk.schema import CACHE, Disposable, Schema
 from tests.kiosk.door_parts import (
     BOOT,
     HANA,
@@ -183,15 +184,107 @@ def test_an_answer_is_kept_of_each_boot_as_long_as_its_contact(path: Path, monke
     assert kept == {"a": None, "b": Heard(6, 8, 1), "c": Heard(6, 8, 2)}
 
 
-def test_a_cache_from_before_answers_were_kept_goes_on_with_what_it_knows(path: Path) -> None:
-    before = RosterCache.open(path, boot=BOOT)
-    before.store_state(state())
-    before.note_contact(7, 2000)
-    before.close()
+def filled(path: Path) -> None:
+    """A cache that has been in use."""
+    with closing(RosterCache.open(path, boot=BOOT)) as cache:
+        cache.store_state(state(presence_part=presence()))
+        cache.note_contact(7, 2000, Heard(6, 8, 2000))
+        cache.store_acks([Head("a", 5, "z")])
+        cache.store_acks([Head("a", 3, "x")])
+
+
+def make_older(path: Path) -> None:
+    """As it was before answers were kept."""
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("DROP TABLE heard")
         db.execute("DELETE FROM _sqlite_migrations WHERE name LIKE '3 %'")
         db.execute("PRAGMA user_version = 2")
+
+
+def make_newer(path: Path, *statements: str) -> None:
+    """As a version after this one may leave it."""
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("CREATE TABLE portrait (child TEXT NOT NULL REFERENCES holder (child), face TEXT NOT NULL)")
+        db.execute("INSERT INTO portrait VALUES (?, 'round')", (HANA,))
+        db.execute("CREATE VIEW seen AS SELECT * FROM portrait")
+        db.execute("ALTER TABLE holder ADD COLUMN height_cm INTEGER NOT NULL DEFAULT 120")
+        for statement in statements:
+            db.execute(statement)
+        db.execute(f"PRAGMA user_version = {CACHE.version + 1}")
+
+
+@pytest.mark.parametrize("make", [make_older, make_newer])
+def test_a_door_reads_a_cache_that_sync_can_bring_to_no_other_version(path: Path, make: Callable[[Path], None]) -> None:
+    filled(path)
+    make(path)
+    before = path.read_bytes()
+    with closing(RosterCache.open(path, boot=BOOT, read_only=True)) as reader:
+        assert reader.find(HANAS_TOKEN.ref) == HOLDERS[0]
+        assert reader.marks().keys() == {each.child for each in HOLDERS}
+        assert (reader.policy(), reader.presence()) == (Policy(), presence())
+        assert reader.sealed_names() is not None
+        assert reader.contacts() == {BOOT: Contact(7, 2000)}
+        assert (reader.acks(), reader.all_told()) == ([Head("a", 3, "x")], {"a": 5})
+    assert path.read_bytes() == before
+
+
+def test_a_cache_too_old_for_what_is_asked_of_it_waits_for_sync(path: Path) -> None:
+    filled(path)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA user_version = 1")
+    with pytest.raises(CacheError, match="their writer has not brought them up to date"):
+        RosterCache.open(path, boot=BOOT, read_only=True)
+
+
+def test_a_newer_cache_is_brought_back_with_all_it_holds_and_its_roster_is_fetched_again(path: Path) -> None:
+    filled(path)
+    make_newer(path)
+    with closing(RosterCache.open(path, boot=BOOT, read_only=True)) as door:
+        with closing(RosterCache.open(path, boot=BOOT)) as cache:
+            assert (cache.acks(), cache.told("a")) == ([Head("a", 3, "x")], 5)
+            assert (cache.contact(), cache.heard(BOOT)) == (Contact(7, 2000), Heard(6, 8, 2000))
+            assert cache.versions() == ("brought back", "brought back")
+            assert door.find(HANAS_TOKEN.ref) == HOLDERS[0], "a door that has it open goes on"
+            cache.store_state(state())
+            assert cache.versions()[0] == "r1"
+        assert door.find(HANAS_TOKEN.ref) == HOLDERS[0]
+    with closing(open_database(path, CACHE)) as db:
+        assert db.execute("PRAGMA user_version").fetchone()[0] == CACHE.version
+        assert db.execute("PRAGMA foreign_keys").fetchone()[0] == 1
+        assert {"portrait", "seen"}.isdisjoint([*db.table_names(), *db.view_names()])
+
+
+def test_what_a_newer_cache_keeps_otherwise_begins_empty_and_costs_nothing_else(path: Path) -> None:
+    filled(path)
+    make_newer(
+        path,
+        "ALTER TABLE card RENAME TO token",
+        "DROP TABLE heard",
+        "CREATE TABLE heard (boot, asked_ns, answered_ns, time_ms)",
+        "INSERT INTO heard VALUES ('b', NULL, 'soon', 1), ('c', 6, 8, 3000)",
+    )
+    with closing(RosterCache.open(path, boot=BOOT)) as cache:
+        assert cache.find(HANAS_TOKEN.ref) is None
+        assert cache.holder(HANA) is not None
+        assert (cache.heard("b"), cache.heard("c")) == (None, Heard(6, 8, 3000))
+        assert cache.told("a") == 5
+
+
+def test_a_newer_cache_that_cannot_be_brought_back_stays_whole(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled(path)
+    make_newer(path)
+    with monkeypatch.context() as full:
+        full.setattr(roster_cache, "CACHE", replace(CACHE, disposable=Disposable(2, "INSERT INTO none VALUES (1)")))
+        with pytest.raises(CacheError):
+            RosterCache.open(path, boot=BOOT)
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (CACHE.version + 1,)
+        assert db.execute("SELECT face FROM seen").fetchall() == [("round",)]
+
+
+def test_a_cache_from_before_answers_were_kept_goes_on_with_what_it_knows(path: Path) -> None:
+    filled(path)
+    make_older(path)
     after = RosterCache.open(path, boot=BOOT)
     assert after.contact() == Contact(7, 2000)
     assert after.heard(BOOT) is None
