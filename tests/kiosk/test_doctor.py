@@ -134,7 +134,7 @@ def test_whatever_sync_may_report_has_a_sentence_and_a_remedy(problem: Problem) 
 
 
 def test_no_sentence_is_left_over_from_a_finding_that_is_made_no_more() -> None:
-    folders = [Path(part.__file__).parent for part in (doctor, live)]
+    folders = [Path(doctor.__file__).parent, Path(live.__file__).parent]
     modules = [Path(process_owner.__file__), *(module for folder in folders for module in folder.glob("*.py"))]
     literals = {
         node.value
