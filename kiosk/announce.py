@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Protocol, assert_never
 
+from attendance.faults import where
 from hardware.errors import HardwareError
 from hardware.signal import Cue, Signal
 from kiosk.answer import Answer, AnswerKind, DoorStatus
 from kiosk.backoff import Backoff
-from kiosk.faults import where
 
 log = logging.getLogger(__name__)
 

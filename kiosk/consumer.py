@@ -6,10 +6,10 @@ import threading
 import time
 from collections.abc import Sequence
 
+from attendance.faults import where
 from hardware.reader import CardReader, RawRead
 from kiosk.announce import Display
 from kiosk.door import Door
-from kiosk.faults import where
 from kiosk.reading import ReaderThread, stop_all
 
 log = logging.getLogger(__name__)

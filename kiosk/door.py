@@ -11,6 +11,7 @@ from typing import assert_never
 
 from attendance.cards import CardRef
 from attendance.clock import Clock
+from attendance.faults import where
 from attendance.policy import Policy
 from attendance.records import AttendanceRecord, Body, Direction, MadeBy, Moved, Undone, UnknownCard, kind_of
 from attendance.roster import Holder
@@ -23,7 +24,6 @@ from kiosk.buttons import ASK_NS, Buttons, Question, Undoable
 from kiosk.card_read import card_of
 from kiosk.desk import Ask, Reason, Record, Refuse, Repeat
 from kiosk.errors import CacheError, JournalError
-from kiosk.faults import where
 from kiosk.journal import Journal
 from kiosk.knowledge import Knowledge
 from kiosk.name_book import NameBook

@@ -9,12 +9,12 @@ from contextlib import suppress
 
 import msgspec
 
+from attendance.faults import where
 from attendance.logs import log_to_stderr
 from hardware.reader_child import DoorLine, confine, serve
 from hardware.reader_messages import Lost
 from kiosk.config import ReaderKind, ReaderSettings
 from kiosk.devices import make_driver
-from kiosk.faults import where
 
 SILENCE_S = 8.0
 """A camera that sends nothing is lost after 5 s by the driver's own judgement; only what takes longer is a hang."""

@@ -6,10 +6,10 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
+from attendance.faults import where
 from hardware.errors import HardwareError
 from hardware.reader import CardReader, RawRead
 from kiosk.backoff import LONGEST_S, Backoff
-from kiosk.faults import where
 
 log = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ import logging
 import threading
 
 from attendance.clock import Clock
+from attendance.faults import where
 from kiosk.errors import CacheError, JournalError
-from kiosk.faults import where
 from kiosk.journal import Journal
 from kiosk.roster_cache import RosterCache
 from kiosk.today import best_now

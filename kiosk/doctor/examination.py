@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from attendance.clock import Clock
+from attendance.faults import where
 from attendance.finding import Finding
 from attendance.process_owner import wrong_user
 from kiosk.config import KioskSettings
@@ -18,7 +19,6 @@ from kiosk.doctor.record import check_record
 from kiosk.doctor.roster import check_roster
 from kiosk.doctor.standing import check_secrets, check_standing
 from kiosk.doctor.storage import check_ballast, check_storage
-from kiosk.faults import where
 from kiosk.timekeeping import boot_id
 from kiosk.version import version
 
