@@ -14,6 +14,7 @@ from attendance.records import Head, JournalLine, SessionOpened, read_line
 from attendance.wire import MAX_BODY_BYTES, EntriesRequest, ErrorCode, Heard, OfferRequest, OfferResponse, Receipt, Want
 from attendance.wire import StateResponse as State
 from kiosk.errors import Trouble, UplinkError
+from kiosk.lost_entries import read_lost
 from kiosk.portion import Portion
 
 log = logging.getLogger(__name__)
@@ -101,7 +102,7 @@ class Delivery:
         self.differing: set[str] = set()
         """Sessions of which the last receipt did not fit our chain: nothing of them counts as acknowledged."""
         self.quarantined: set[tuple[str, int]] = set()
-        """Entries that the server keeps as they came, since it does not understand them."""
+        """Entries of which the server said that they count for nothing as yet, but for those that say what is lost."""
         self._portion = Portion(BATCH_ENTRIES, least=_LEAST_ENTRIES)
         self._rounds = 0
         self._stuck: dict[str, int] = {}
@@ -160,7 +161,16 @@ class Delivery:
         if too_large:
             self._portion.too_many(too_large)
         self._portion.went(len(lines))
+        self._note_quarantined(receipt, from_seq, lines)
         return self._proved(receipt, from_seq)
+
+    def _note_quarantined(self, receipt: Receipt, from_seq: int, lines: Sequence[JournalLine]) -> None:
+        """Note what the server keeps as it came; of what the disk lost it can understand nothing, and that is told."""
+        lost = {seq for seq, line in enumerate(lines, from_seq) if read_lost(line) is not None}
+        kept = [seq for seq in receipt.quarantined if seq not in lost]
+        if kept:
+            self.quarantined.update((receipt.session, seq) for seq in kept)
+            log.warning("server quarantined session=%s seqs=%s", receipt.session, ",".join(map(str, kept)))
 
     def _heard_during(self, session: str) -> Heard | None:
         """Return what was heard of the server in the boot of a session, by which that can be dated."""
@@ -173,10 +183,6 @@ class Delivery:
 
     def _proved(self, receipt: Receipt, from_seq: int) -> Head | None:
         """Return the head that a receipt for entries from `from_seq` on acknowledges when our own chain agrees."""
-        if receipt.quarantined:
-            self.quarantined.update((receipt.session, seq) for seq in receipt.quarantined)
-            seqs = ",".join(map(str, receipt.quarantined))
-            log.warning("server quarantined session=%s seqs=%s", receipt.session, seqs)
         if receipt.through < 0 and from_seq == 0:
             return None
         # Nothing, though it held what is before our stretch: it does not take that for the same session.
