@@ -8,16 +8,15 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
-from sqlalchemy.exc import NoResultFound
+from sqlalchemy import Connection, Row, insert, select, update
 
 from attendance.clock import ClockReading, from_ms, local_day
-from attendance.errors import WireError
 from attendance.presence import movement_id
-from attendance.records import AttendanceRecord, JournalLine, Moved, SessionOpened, Undone, UnknownCard, read_line
+from attendance.records import AttendanceRecord, JournalLine, Moved, Undone, UnknownCard, read_line
+from server.neighbours import find_neighbours
 from server.notify.outbox import queue_moved, queue_undone
 from server.store.chunks import chunks
-from server.store.tables import anchor, child, entry, journal_session, kiosk, movement, unknown_card
+from server.store.tables import anchor, child, entry, journal_session, movement, unknown_card
 from server.timeline import (
     Anchor,
     BestTime,
@@ -29,7 +28,6 @@ from server.timeline import (
     best_time,
     between,
     compare,
-    drift_ms,
 )
 
 log = logging.getLogger(__name__)
@@ -105,46 +103,13 @@ def _dating(conn: Connection, records: Sequence[AttendanceRecord], source: Sourc
     held = find_anchor(conn, source.kiosk, source.boot)
     if held is not None:
         return _Dating(held, None)
-    neighbours = find_neighbours(conn, records[0].session, source, now_ms)
+    neighbours = find_neighbours(conn, source.kiosk, source.boot, now_ms)
     for own in (anchor_of_ntp(record.at) for record in records):
         if own is not None and (neighbours is None or allows(neighbours, own)):
             put_anchor(conn, source.kiosk, source.boot, own)
             retime(conn, source.kiosk, source.boot, own)
             return _Dating(own, None)
     return _Dating(None, neighbours)
-
-
-def find_neighbours(conn: Connection, session: str, source: Source, now_ms: int) -> Neighbours | None:
-    """Return between which instants a boot without an anchor lies; None when that is not known."""
-    header = _header(conn, session)
-    if header is None or not isinstance(header.body, SessionOpened):
-        return None
-    of_boot = select(journal_session.c.session).where(
-        journal_session.c.kiosk_id == source.kiosk, journal_session.c.boot == source.boot
-    )
-    headers = [header, *(_header(conn, each) for each in conn.execute(of_boot).scalars())]
-    first = min((each.at for each in headers if each is not None), key=lambda at: at.boot_ns)
-    named = select(journal_session.c.boot).where(
-        journal_session.c.session.in_([head.session for head in header.body.heads])
-    )
-    earlier = set(conn.execute(named).scalars()) - {source.boot}
-    anchors = conn.execute(select(anchor).where(anchor.c.kiosk_id == source.kiosk, anchor.c.boot != source.boot)).all()
-    known = select(func.max(movement.c.at_ms - movement.c.at_err_ms)).where(
-        movement.c.kiosk_id == source.kiosk,
-        movement.c.boot.in_(earlier),
-        movement.c.at_source.in_([TimeSource.ANCHOR, TimeSource.WALL]),
-    )
-    ends = [row.server_ms - row.err_ms for row in anchors if row.boot in earlier]
-    last_ms = conn.execute(known).scalar()
-    since_boot_ms = first.boot_ns // 1_000_000 - drift_ms(first.boot_ns)
-    after = [each + since_boot_ms for each in [*ends, *([] if last_ms is None else [int(last_ms)])]]
-    if header.kiosk == source.kiosk:  # what it wrote under a name from before is older than its enrolment
-        after.append(conn.execute(select(kiosk.c.enrolled_at_ms).where(kiosk.c.id == source.kiosk)).scalar_one())
-    if not after:
-        return None
-    after_ms = max(after)
-    starts = [_anchor(row).boot_ms + row.err_ms + drift_ms(row.boot_ns) for row in anchors if row.boot not in earlier]
-    return Neighbours(first, after_ms, min([now_ms, *(each for each in starts if each > after_ms)]))
 
 
 def find_anchor(conn: Connection, kiosk_id: str, boot: str) -> Anchor | None:
@@ -211,14 +176,6 @@ def _retime_unknown_cards(conn: Connection, kiosk_id: str, boot: str, found: Anc
 
 def _anchor(row: Row[Any]) -> Anchor:
     return Anchor(row.boot_ns, row.server_ms, row.err_ms, TimeSource(row.source))
-
-
-def _header(conn: Connection, session: str) -> AttendanceRecord | None:
-    """Return the first entry of a session; None when it is in quarantine."""
-    try:
-        return _read(conn, session, 0)
-    except (WireError, NoResultFound):
-        return None
 
 
 def _read(conn: Connection, session: str, seq: int) -> AttendanceRecord:

@@ -445,6 +445,8 @@ def test_a_boot_that_never_met_the_server_is_dated_between_the_boots_around_it(
     lost.moved(child_id, wall_ms=41_000, boot_ns=41 * S, state=ClockState.NONE)
     lost.moved(child_id, wall_ms=90_000, boot_ns=90 * S, state=ClockState.NONE)
     make.link(store, anchor, kiosk_id=door.id, boot="b3", boot_ns=60 * S, server_ms=NOON_MS, err_ms=1000)
+    assert lost.head is not None
+    take(store, door, Session(door.id, boot="b3", heads=(lost.head,)).request())
     take(store, door, lost.request())
     rows = [row for row in make.rows(store, movement) if row.boot == "b2"]
     last_known_ms = yesterday_ms + 10_000 - 1_001  # the bound of the anchor and of ten seconds' drift
