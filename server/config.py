@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import click
 import msgspec
@@ -113,14 +114,24 @@ class ServerSettings(msgspec.Struct, frozen=True):
             msg = "languages: at least one is wanted"
             raise ValueError(msg)
         for url in (self.base_url, self.live_url):
-            if url and not url.startswith(("http://", "https://")):
-                msg = f"{url}: an address beginning with https:// is wanted"
+            if url and not _is_address(url):
+                msg = f"{url}: an address beginning with https:// is wanted, as https://kids.example.jp"
                 raise ValueError(msg)
 
     @property
     def store_url(self) -> str:
         """The database URL in force."""
         return self.database_url or sqlite_url(Path(self.data_dir) / "tadaima.db")
+
+
+def _is_address(url: str) -> bool:
+    """Say whether a browser could be sent to an address: http or https, a host a port that can be."""
+    try:
+        parts = urlsplit(url)
+        name = (parts.hostname or "").encode("idna")
+        return parts.scheme in {"http", "https"} and bool(name) and parts.port != 0 and not set(url) & set(" \t\r\n")
+    except ValueError:  # UnicodeError is one: a name with an empty part, or one too long
+        return False
 
 
 pass_settings = click.make_pass_decorator(ServerSettings)

@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from attendance.discipline import kernel_discipline
+from attendance.faults import where
 from attendance.finding import Finding
 from attendance.process_owner import wrong_user
 from server.config import ServerSettings
@@ -61,9 +62,16 @@ def examine(settings: ServerSettings, now_ms: int, *, full: bool = False) -> Ite
     for step in steps:
         try:
             yield from step()
-        except OSError as error:
-            values = {"file": error.filename or settings.data_dir, "reason": error.strerror or error}
-            yield Finding("unreadable", wrong=True, values=values)
+        except Exception as error:  # noqa: BLE001 - what one step stumbles over must not hide what the others find
+            yield _stumbled(error, settings)
+
+
+def _stumbled(error: Exception, settings: ServerSettings) -> Finding:
+    """Return what to say of an error that ended a step; of a fault of ours, only its kind and places."""
+    if isinstance(error, OSError):
+        values = {"file": error.filename or settings.data_dir, "reason": error.strerror or error}
+        return Finding("unreadable", wrong=True, values=values)
+    return Finding("doctor_fault", wrong=True, values={"reason": type(error).__name__, "where": where(error)})
 
 
 def _database(settings: ServerSettings, now_ms: int, *, full: bool) -> Iterator[Finding]:
@@ -93,6 +101,8 @@ def _records(settings: ServerSettings, now_ms: int, *, full: bool) -> Iterator[F
                     if str(error) not in told:
                         yield Finding("database_unusable", wrong=True, values={"reason": error})
                     told.add(str(error))
+                except Exception as error:  # noqa: BLE001 - as for the steps
+                    yield _stumbled(error, settings)
     except StoreError as error:
         code = "database_unusable" if sqlite_path(settings) else "database_unreached"
         yield Finding(code, wrong=True, values={"reason": " ".join(str(error).split())})

@@ -49,6 +49,13 @@ def test_the_database_is_a_file_in_the_data_folder_unless_told(tmp_path: Path) -
         ("languages = []", "languages"),
         ('languages = ["fr"]', "languages"),
         ('base_url = "kids.example.jp"', "https://"),
+        ('base_url = "ftp://kids.example.jp"', "https://"),
+        ('base_url = "https://"', "https://: an address"),
+        ('base_url = "https://kids..example.jp"', "https://kids..example.jp"),
+        ('base_url = "https://kids.example.jp:99999"', ":99999"),
+        ('base_url = "https://kids.example.jp:many"', ":many"),
+        ('base_url = "https://kids example.jp"', "kids example"),
+        ('live_url = "https://[::1"', "[::1"),
         ("nonsense", "TOML"),
     ],
 )
@@ -57,6 +64,11 @@ def test_what_is_wrong_is_named(tmp_path: Path, toml: str, said: str) -> None:
     file.write_text(toml, encoding="utf-8")
     with pytest.raises(SettingsError, match=re.escape(said)):
         load_settings(file, environ={})
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8000", "https://[::1]:8443/", "https://学童.example.jp/tadaima"])
+def test_an_address_that_people_can_type_is_taken(url: str) -> None:
+    assert ServerSettings(base_url=url, live_url=url).base_url == url
 
 
 def test_everything_that_is_wrong_is_named_at_once(tmp_path: Path) -> None:

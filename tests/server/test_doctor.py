@@ -3,6 +3,7 @@
 import hashlib
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from server.backup.restore import make_key
 from server.catalogues import catalogues
 from server.cli import main
 from server.config import BackupSettings, SmtpSettings
+from server.doctor import examination
 from server.doctor.entries import _KINDS
 from server.doctor.kiosks import KNOWN_TROUBLE
 from server.ledger import accept
@@ -111,6 +113,23 @@ def test_it_goes_on_after_each_trouble(tmp_path: Path) -> None:
     seen = found(tmp_path / "nowhere", base_url="http://127.0.0.1:1")
     assert {"folder_missing", "secrets_missing", "database_missing", "backup_none", "public_unreached"} <= seen.keys()
     assert "mail_unreached" in seen
+
+
+@pytest.mark.parametrize(("step", "lost"), [("check_folder", "folder"), ("check_kiosks", "kiosks_none")])
+def test_a_fault_of_its_own_hides_nothing_else(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, step: str, lost: str
+) -> None:
+    def stumble(*_: object) -> Iterator[Finding]:
+        raise UnicodeError("a secret")
+
+    usual = found(folder).keys()
+    records = tuple(stumble if each.__name__ == step else each for each in examination._RECORDS)
+    monkeypatch.setattr(examination, "_RECORDS", records)
+    monkeypatch.setattr(examination, step, stumble)
+    seen = found(folder)
+    assert seen.keys() == (usual - {lost, *({"disk", "disk_full"} if lost == "folder" else ())}) | {"doctor_fault"}
+    assert seen["doctor_fault"].values["reason"] == "UnicodeError"
+    assert "secret" not in str(seen["doctor_fault"].values)
 
 
 @pytest.mark.parametrize("language", Language)
