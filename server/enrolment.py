@@ -96,25 +96,26 @@ def _redeem(conn: Connection, code: str, public: Ed25519PublicKey, app: str, now
     if row is None or row.expires_at_ms <= now_ms or row.tries >= TRIES:
         return None
     this = enrolment_code.c.id == row.id
-    if not hmac.compare_digest(row.code_hash, _hash(code)):
+    used_hash = _hash(code + key_id(public))  # a used code is its kiosk's alone
+    if not hmac.compare_digest(row.code_hash, _hash(code) if row.used_at_ms is None else used_hash):
         log.warning("enrolment code wrong tries=%s", row.tries + 1)
         conn.execute(update(enrolment_code).where(this).values(tries=row.tries + 1))
         return None
     held = conn.execute(select(kiosk).where(kiosk.c.key_id == key_id(public))).one_or_none()
     if row.used_at_ms is not None:
-        again = held is not None and held.enrolled_at_ms == row.used_at_ms and held.revoked_at_ms is None
-        return held if again else None
+        return held if held is not None and held.revoked_at_ms is None else None
     if held is not None and held.site_id != row.site_id:
         log.warning("enrolment at another site kiosk=%s", held.id)  # its journal belongs to the first
         return None
-    conn.execute(update(enrolment_code).where(this).values(used_at_ms=now_ms))
+    conn.execute(update(enrolment_code).where(this).values(used_at_ms=now_ms, code_hash=used_hash))
     kiosk_id = held.id if held is not None else new_id()
-    values = {"name": row.kiosk_name, "enrolled_at_ms": now_ms, "revoked_at_ms": None, "app": app[:40]}
+    values = {"name": row.kiosk_name, "revoked_at_ms": None, "app": app[:40]}
+    # Enrolled anew it stays enrolled since the first time: its journal may be as old as that.
     if held is not None:
         conn.execute(update(kiosk).where(kiosk.c.id == kiosk_id).values(**values))
     else:
         key = {"key_id": key_id(public), "public_key": public.public_bytes_raw()}
-        conn.execute(insert(kiosk).values(id=kiosk_id, site_id=row.site_id, **key, **values))
+        conn.execute(insert(kiosk).values(id=kiosk_id, site_id=row.site_id, enrolled_at_ms=now_ms, **key, **values))
     tell_kiosks(conn, row.site_id)
     audit.record(conn, f"code {row.selector}", "kiosk.enrol", kiosk_id, now_ms)
     return conn.execute(select(kiosk).where(kiosk.c.id == kiosk_id)).one()

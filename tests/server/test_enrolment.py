@@ -75,6 +75,22 @@ def test_a_kiosk_that_lost_the_answer_may_ask_again(store: Store, code: str) -> 
     assert len(make.rows(store, kiosk)) == 1
 
 
+def test_a_kiosk_enrolled_anew_that_lost_the_answer_may_ask_again(store: Store) -> None:
+    site, key = make.site(store), public_key()
+    use(store, new_code(store, site.code), key)
+    code = new_code(store, site.code, NOON_MS + 60_000)
+    assert use(store, code, key, NOON_MS + 60_000) == use(store, code, key, NOON_MS + 61_000)
+
+
+def test_a_used_code_is_worth_nothing_to_another_kiosk_of_ours(store: Store) -> None:
+    site, key = make.site(store), public_key()
+    use(store, new_code(store, site.code), key)
+    used = new_code(store, site.code)
+    use(store, used)  # by another, in the same millisecond
+    with pytest.raises(EnrolmentRefused):
+        use(store, used, key)
+
+
 def test_a_used_code_does_not_bring_back_a_revoked_kiosk(store: Store, code: str) -> None:
     key = public_key()
     made = use(store, code, key)
@@ -107,8 +123,9 @@ def test_the_same_key_with_a_new_code_is_the_same_kiosk(store: Store) -> None:
     first = use(store, new_code(store, site.code), key)
     with store.write() as conn:
         revoke(conn, first.id, NOON_MS, who="test")
-    again = use(store, new_code(store, site.code), key)
+    again = use(store, new_code(store, site.code, NOON_MS + 60_000), key, NOON_MS + 60_000)
     assert (again.id, again.revoked_at_ms) == (first.id, None)
+    assert again.enrolled_at_ms == NOON_MS, "its journal may be as old as that"
 
 
 def test_a_key_of_one_site_is_not_taken_at_another(store: Store) -> None:
