@@ -4,6 +4,7 @@ import errno
 import os
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 
 import requests
@@ -21,6 +22,8 @@ from kiosk.identity import Identity
 from kiosk.uplink import Timeout, Uplink
 
 _CONNECT_S = 5.0
+_ARRIVES_S = 5.0
+"""At most, however seldom sync asks: somebody waits for the doctor."""
 _CODES = {
     Trouble.TIMEOUT: "server_timeout",
     Trouble.TLS: "server_tls",
@@ -54,13 +57,16 @@ def check_server(settings: KioskSettings, clock: Clock, boot: str, known: Known)
             yield explain(error, values)
     else:
         yield Finding("server", values=values)
-        # Sync may have fetched it meanwhile.
-        if (
-            known.roster_version
-            and state.roster is not None
-            and look_up(settings, boot).roster_version != state.roster.version
-        ):
+        if known.roster_version and state.roster is not None and not _arrives(settings, boot, state.roster.version):
             yield Finding("roster_old", wrong=True)
+
+
+def _arrives(settings: KioskSettings, boot: str, roster_version: str) -> bool:
+    """Whether sync has fetched a roster, or does so when it asks the next time."""
+    if look_up(settings, boot).roster_version == roster_version:
+        return True
+    time.sleep(min(settings.sync.interval_s, _ARRIVES_S))
+    return look_up(settings, boot).roster_version == roster_version
 
 
 def explain(error: UplinkError, values: dict[str, object]) -> Finding:

@@ -17,8 +17,8 @@ from attendance.finding import Finding
 from attendance.signatures import key_id
 from attendance.wire import ErrorCode, ErrorResponse, Problem, encode
 from bench.fault_proxy import FaultProxy, Harm
-from kiosk.config import SyncSettings
-from kiosk.doctor.known import Known
+from kiosk.config import KioskSettings, SyncSettings
+from kiosk.doctor.known import Known, look_up
 from kiosk.doctor.network import check_server, explain
 from kiosk.errors import Trouble, UplinkError
 from kiosk.identity import load_key
@@ -214,4 +214,19 @@ def test_a_newer_roster_that_does_not_arrive_is_told(tmp_path: Path, server: Mod
         server.roster_version += 1
         assert kiosk.wrong() == {"roster_old"}
         kiosk.step()
+        assert kiosk.wrong() == set()
+
+
+def test_a_roster_that_sync_fetches_at_its_next_question_is_not_told(
+    tmp_path: Path, server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with house(tmp_path, server) as kiosk:
+        server.roster_version += 1
+
+        def looked_up(wanted: KioskSettings, boot: str) -> Known:
+            known = look_up(wanted, boot)
+            kiosk.step()
+            return known
+
+        monkeypatch.setattr("kiosk.doctor.network.look_up", looked_up)
         assert kiosk.wrong() == set()
