@@ -135,6 +135,31 @@ def test_two_kiosks_that_disagree_agree_on_who_is_in(world: World, keeper: Clock
     assert not any(presence.flags for presence in world.presence().values())
 
 
+# A journal that was set aside
+
+
+@pytest.mark.parametrize("keeper", [ClockState.RTC, ClockState.SAVED, ClockState.NTP])
+def test_a_boot_in_a_new_journal_is_bounded_by_no_boot_of_the_old_one(world: World, keeper: ClockState) -> None:
+    door = world.kiosks[0]
+    for _ in range(3):
+        door.boot(ClockState.SAVED, off=timedelta(days=-30))
+        door.sync_all()
+        world.live(24 * HOUR_S)
+    door.forget_journal()
+    door.boot(keeper, err_ms=20 if keeper is ClockState.NTP else None)
+    door.way.cut = True
+    world.live(2 * 24 * HOUR_S)
+    came = door.enters()
+    world.live(2 * 24 * HOUR_S)
+    door.boot(ClockState.SAVED, off=timedelta(days=-30))
+    door.way.cut = False
+    door.sync_all()
+    assert world.faults() == []
+    source, err_ms = told(world, came)
+    assert source == (TimeSource.WALL if keeper is ClockState.NTP else TimeSource.UNSETTLED)
+    assert err_ms < 10 * 24 * HOUR_MS, "the next boot, which names it, bounds it"
+
+
 # The server's own clock
 
 
