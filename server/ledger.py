@@ -218,23 +218,26 @@ class _Strangers:
 
     @classmethod
     def among(cls, conn: Connection, session: str, records: Sequence[AttendanceRecord]) -> "_Strangers":
-        known = known_children(conn, records)
-        if any(isinstance(each.body, Moved) and each.body.child not in known for each in records):
+        found = cls._known_by_now(conn, session, records)
+        if found.waiting or any(found._is_of_stranger(each) for each in records):
             quarantine.lock(conn)  # a roster may just be bringing them in
-            known = known_children(conn, records)
+            found = cls._known_by_now(conn, session, records)
+        return found
+
+    @classmethod
+    def _known_by_now(cls, conn: Connection, session: str, records: Sequence[AttendanceRecord]) -> "_Strangers":
         undone = {each.body.seq for each in records if isinstance(each.body, Undone)}
-        return cls(known, quarantine.waiting(conn, session, undone))
+        return cls(known_children(conn, records), quarantine.waiting(conn, session, undone))
+
+    def _is_of_stranger(self, record: AttendanceRecord) -> bool:
+        return isinstance(record.body, Moved) and record.body.child not in self.known
 
     def concerned(self, record: AttendanceRecord) -> bool:
         """Say whether a record is to wait for its child: a movement, or what takes back one that waits."""
-        match record.body:
-            case Moved(child=child) if child not in self.known:
-                self.waiting.add(record.seq)
-                return True
-            case Undone(seq=seq):
-                return seq in self.waiting
-            case _:
-                return False
+        if self._is_of_stranger(record):
+            self.waiting.add(record.seq)
+            return True
+        return isinstance(record.body, Undone) and record.body.seq in self.waiting
 
 
 def _keep(conn: Connection, session: _Session, fresh: _Fresh, now_ms: int) -> None:
