@@ -34,8 +34,11 @@ class _Session:
 
     name: str
     owner: str
-    named: str
-    """The kiosk that its lines name: the owner, but for what was written under a name this server does not know."""
+    named: str | None
+    """The kiosk that its lines name: the owner, but for what was written under a name this server does not know.
+
+    The first line that is understood says it, which is the header unless that was lost; None until then.
+    """
     boot: str = ""
     through: int = -1
     hash: str = ""
@@ -117,7 +120,7 @@ def _site_of(conn: Connection, kiosk_id: str) -> str:
 
 
 def _owner(conn: Connection, sender: Row[Any], named: str) -> str | None:
-    """Return whose a session is by the kiosk that its header names; None when that is of another site.
+    """Return whose a session is by the kiosk that its lines name; None when that is of another site.
 
     A name that nobody bears here was given after the backup that this server was restored from, to the kiosk that
     brings it: enrolled anew, it has another. It may write under that one anyway, so its word gives it no more.
@@ -129,13 +132,12 @@ def _owner(conn: Connection, sender: Row[Any], named: str) -> str | None:
 
 
 def _held(conn: Connection, sender: Row[Any], name: str) -> _Session:
-    header = select(entry.c.line).where(entry.c.session == name, entry.c.seq == 0).scalar_subquery().label("header")
-    asked = select(journal_session, header).where(journal_session.c.session == name).with_for_update()
-    row = conn.execute(asked).one_or_none()
+    row = conn.execute(select(journal_session).where(journal_session.c.session == name).with_for_update()).one_or_none()
     if row is None:
-        return _Session(name=name, owner=sender.id, named=sender.id)
-    understood = kiosk_of(JournalLine(row.header, "")) if row.boot else None
-    named = understood or row.kiosk_id
+        return _Session(name=name, owner=sender.id, named=None)
+    understood = select(entry.c.line).where(entry.c.session == name, quarantine.IS_UNDERSTOOD)
+    first = conn.execute(understood.order_by(entry.c.seq).limit(1)).scalar_one_or_none()
+    named = None if first is None else kiosk_of(JournalLine(first, ""))
     return _Session(name, owner=row.kiosk_id, named=named, boot=row.boot, through=row.through, hash=row.hash)
 
 
@@ -198,11 +200,12 @@ def _read(
 def _place(
     conn: Connection, sender: Row[Any], session: _Session, record: AttendanceRecord
 ) -> AttendanceRecord | Quarantined:
-    """Check what a record says of its kiosk; a header also tells whose session it is and of which boot."""
-    if isinstance(record.body, SessionOpened):
+    """Check what a record says of its kiosk; the first also tells whose session it is, and a header of which boot."""
+    if session.named is None:
         owner = _owner(conn, sender, record.kiosk)
         if owner is not None:
-            session.owner, session.named, session.boot = owner, record.kiosk, record.body.boot
+            session.owner, session.named = owner, record.kiosk
+            session.boot = record.body.boot if isinstance(record.body, SessionOpened) else ""
         if owner == sender.id != record.kiosk:
             log.info("brought under a name unknown here kiosk=%s by=%s", record.kiosk, sender.id)
     return record if record.kiosk == session.named else Quarantined("the line names another kiosk")

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, or_, select, update
 
 from attendance.records import AttendanceRecord, JournalLine, Moved, Undone, kind_of, read_line
 from server.derive import Source, derive, known_children
@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 _UNKNOWN_CHILD = "unknown child"
 _UNKNOWN_CHILD_TOLD = "unknown child, told before a restore"
 _REASONS = (_UNKNOWN_CHILD, _UNKNOWN_CHILD_TOLD)
+IS_UNDERSTOOD = or_(entry.c.quarantined.is_(None), entry.c.quarantined.in_(_REASONS))
+"""Holds for entries that say what they mean, whether or not their children are known."""
 
 
 def unknown_child(*, told: bool) -> str:

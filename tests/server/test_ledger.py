@@ -463,3 +463,28 @@ def test_sessions_whose_beginnings_are_lost_do_not_date_each_other(store: Store,
         assert take(store, door, session.request()).quarantined == (0,)
     times = [(row.at_source, row.at_ms - NOON_MS, row.at_err_ms) for row in make.rows(store, movement)]
     assert sorted(times) == [("unsettled", 660_000, None), ("wall", 60_000, 520)]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_session_whose_beginning_is_lost_belongs_to_the_kiosk_that_its_next_line_names(
+    store: Store, door: Row[Any], child_id: str, *, known: bool
+) -> None:
+    anew = make.kiosk(store, site_id=door.site_id)
+    session = Session(door.id if known else "never-heard-of")
+    session.moved(child_id)
+    session.moved(child_id, Direction.EXIT)
+    session.lines[0] = JournalLine(line="lost", hash=session.lines[0].hash)
+    assert take(store, anew, session.request(until=1)).quarantined == (0,)
+    for until in (2, 3):
+        assert take(store, anew, session.request(until - 1, until)).quarantined == ()
+    owner = door.id if known else anew.id
+    assert [row.kiosk_id for row in make.rows(store, movement)] == [owner] * 2
+
+
+def test_lines_behind_a_lost_beginning_that_name_a_kiosk_of_another_site_are_kept_in_quarantine(
+    store: Store, door: Row[Any], child_id: str
+) -> None:
+    session = Session(make.kiosk(store, site_id=make.site(store).id).id)
+    session.moved(child_id)
+    session.lines[0] = JournalLine(line="lost", hash=session.lines[0].hash)
+    assert take(store, door, session.request()).quarantined == (0, 1)
