@@ -26,6 +26,14 @@ class Door:
     """Codes of readers that are down and of other problems, as the kiosk tells them; empty when all is well."""
 
 
+def is_silent(heard_at_ms: int | None, at_ms: int) -> bool:
+    """Say whether a kiosk that was last heard from then is cut off; one heard in the future is: the clock was set back.
+
+    `heard_at_ms` None: never.
+    """
+    return heard_at_ms is None or abs(at_ms - heard_at_ms) > SILENT_MS
+
+
 def doors(conn: Connection, site_id: str, at_ms: int) -> tuple[Door, ...]:
     """Return the kiosks of a site that are in service, by name."""
     in_service = select(kiosk).where(kiosk.c.site_id == site_id, kiosk.c.revoked_at_ms.is_(None))
@@ -34,8 +42,7 @@ def doors(conn: Connection, site_id: str, at_ms: int) -> tuple[Door, ...]:
             id=row.id,
             name=row.name,
             heard_at_ms=row.heard_at_ms,
-            silent=row.heard_at_ms is None
-            or abs(at_ms - row.heard_at_ms) > SILENT_MS,  # the clock may have been set back
+            silent=is_silent(row.heard_at_ms, at_ms),
             unsent=row.unsent,
             trouble=row.trouble,
         )
@@ -47,7 +54,7 @@ def own_clock_ahead_ms(conn: Connection, at_ms: int) -> int:
     """Return by how much this server's clock is ahead by the word of the kiosks that are not silent; 0 for all well."""
     heard = select(kiosk.c.clock_ahead_ms).where(
         kiosk.c.clock_ahead_ms.is_not(None),
-        kiosk.c.heard_at_ms.between(at_ms - SILENT_MS + 1, at_ms + SILENT_MS - 1),
+        kiosk.c.heard_at_ms.between(at_ms - SILENT_MS, at_ms + SILENT_MS),
         kiosk.c.revoked_at_ms.is_(None),
     )
     return server_ahead_ms(conn.execute(heard).scalars().all())

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Row, select
 
 from attendance.clock import JST, from_ms
 from attendance.finding import Finding
-from server.doors import SILENT_MS
+from server.doors import is_silent
 from server.store.tables import anchor, journal_session, kiosk, site
 
 UNSENT_MANY = 100
@@ -47,8 +47,8 @@ def check_kiosks(conn: Connection, now_ms: int) -> Iterator[Finding]:
 def _wrong(conn: Connection, rows: Sequence[Row[Any]], now_ms: int) -> Iterator[Finding]:
     never = [row for row in rows if row.heard_at_ms is None]
     heard = [row for row in rows if row.heard_at_ms is not None]
-    silent = [row for row in heard if now_ms - row.heard_at_ms > SILENT_MS]
-    present = [row for row in heard if now_ms - row.heard_at_ms <= SILENT_MS]
+    silent = [row for row in heard if is_silent(row.heard_at_ms, now_ms)]
+    present = [row for row in heard if not is_silent(row.heard_at_ms, now_ms)]
     if never:
         yield _about("kiosks_never", [name_of(row) for row in never])
     if silent:

@@ -11,7 +11,7 @@ from attendance.clock import JST, day_bounds, from_ms, local_day, to_ms
 from attendance.kana import kana_key
 from attendance.presence import fold
 from server.closing import Matter, MatterKind, closing_list
-from server.doors import SILENT_MS
+from server.doors import is_silent
 from server.enrolled import lasts_on
 from server.headcount import Recorded, recorded_of_day, times_of
 from server.reports.figures import Figures, extended_children, figures
@@ -181,10 +181,10 @@ def _units(conn: Connection, site_id: str, day: date) -> dict[str, str]:
 def _silent_kiosks(conn: Connection, site_id: str, day: date, now_ms: int) -> int:
     """Count the kiosks that were in service on a day and have not been heard from since its end, or lately."""
     day_ends_ms = to_ms(day_bounds(day)[1])
-    rows = conn.execute(
+    heard = conn.execute(
         select(kiosk.c.heard_at_ms).where(
             kiosk.c.site_id == site_id, kiosk.c.revoked_at_ms.is_(None), kiosk.c.enrolled_at_ms < day_ends_ms
         )
     )
-    since_ms = min(day_ends_ms, now_ms - SILENT_MS)
-    return sum(row.heard_at_ms is None or row.heard_at_ms < since_ms for row in rows)
+    since = range(day_ends_ms, now_ms + 1)
+    return sum(is_silent(at_ms, now_ms) and at_ms not in since for at_ms in heard.scalars())

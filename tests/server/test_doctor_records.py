@@ -93,10 +93,13 @@ def test_a_clock_that_nothing_keeps(folder: Path) -> None:
 def test_kiosks_that_are_silent_or_were_never_heard(folder: Path, store: Store) -> None:
     here = make.site(store, name="Sakura").id
     make.kiosk(store, site_id=here, name="north", heard_at_ms=NOON_MS - SILENT_MS - 1, trouble="chain_differs")
+    make.kiosk(store, site_id=here, name="set back", heard_at_ms=NOON_MS + SILENT_MS + 60_000)
     make.kiosk(store, site_id=here, name="south")
     make.kiosk(store, site_id=here, name="gone", revoked_at_ms=NOON_MS)
     seen = found(folder)
-    assert seen["kiosks_silent"].values == {"names": "Sakura north (2026-04-15 11:58)"}
+    assert seen["kiosks_silent"].values == {
+        "names": "Sakura north (2026-04-15 11:58), Sakura set back (2026-04-15 12:02)"
+    }
     assert seen["kiosks_never"].values == {"names": "Sakura south"}
     assert wrong(seen) == {"kiosks_silent", "kiosks_never"}, "what a silent kiosk said is old"
 

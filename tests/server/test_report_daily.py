@@ -189,8 +189,24 @@ def test_sites_come_by_code_and_only_those_asked_for(store: Store) -> None:
 
 @pytest.mark.parametrize(
     ("heard_after_noon_min", "now_min", "silent"),
-    [(None, 60, 1), (59, 60, 0), (30, 60, 1), (600, 48 * 60, 1), (13 * 60, 48 * 60, 0)],
-    ids=["never", "now", "half an hour ago", "before the day ended", "after it ended"],
+    [
+        (None, 60, 1),
+        (59, 60, 0),
+        (30, 60, 1),
+        (600, 48 * 60, 1),
+        (13 * 60, 48 * 60, 0),
+        (63, 60, 1),
+        (49 * 60, 48 * 60, 1),
+    ],
+    ids=[
+        "never",
+        "now",
+        "half an hour ago",
+        "before the day ended",
+        "after it ended",
+        "before the clock was set back",
+        "after it ended by a clock that was set back since",
+    ],
 )
 def test_a_kiosk_that_may_hold_records_of_the_day_is_told(
     store: Store, site: Row[Any], heard_after_noon_min: int | None, now_min: int, silent: int
