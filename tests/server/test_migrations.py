@@ -13,6 +13,7 @@ from server.store import tables
 from server.store.engine import Store, sqlite_url, using_store
 from server.store.migrations import migrate, require_current
 from server.store.tables import metadata
+from server.timeline import UNHEARD_MS, TimeSource
 from tests.server import factories as make
 
 MIGRATE = """
@@ -62,6 +63,34 @@ def test_what_is_in_quarantine_is_found_in_a_database_of_before(tmp_path: Path) 
         with store.read() as conn:
             found = text("SELECT id FROM entry INDEXED BY ix_entry_quarantined WHERE quarantined IN ('why', 'other')")
             assert conn.execute(found).scalars().all() == ["e"]
+
+
+def test_an_anchor_of_before_is_worth_what_a_request_of_unknown_length_is_worth(tmp_path: Path) -> None:
+    with using_store(sqlite_url(tmp_path / "old.db")) as store:
+        migrate(store, "0003")
+        with store.write() as conn:
+            conn.execute(text("INSERT INTO site (id, code, name) VALUES ('s', 'A', 'Naka')"))
+            columns = "id, site_id, name, key_id, public_key, enrolled_at_ms, clock_ahead_ms"
+            conn.execute(text(f"INSERT INTO kiosk ({columns}) VALUES ('k', 's', 'Door', 'key', X'00', 7, -3)"))
+            columns = "kiosk_id, boot, boot_ns, server_ms"
+            conn.execute(text(f"INSERT INTO anchor ({columns}) VALUES ('k', 'b1', 1, 2), ('k', 'b2', 3, 4)"))
+            columns = "session, kiosk_id, boot, through, hash, grown_at_ms"
+            conn.execute(text(f"INSERT INTO journal_session ({columns}) VALUES ('x', 'k', 'b1', 0, 'h', 5)"))
+            columns = "id, kiosk_id, session, seq, kind, line, hash, received_at_ms"
+            conn.execute(text(f"INSERT INTO entry ({columns}) VALUES ('e', 'k', 'x', 0, 'session', 'line', 'h', 6)"))
+        migrate(store, "0004")
+        migrate(store)
+        require_current(store)
+        anchors = {
+            (row.boot, row.boot_ns, row.server_ms, row.err_ms, row.source) for row in make.rows(store, tables.anchor)
+        }
+        assert anchors == {("b1", 1, 2, UNHEARD_MS, TimeSource.ANCHOR), ("b2", 3, 4, UNHEARD_MS, TimeSource.ANCHOR)}
+        [kiosk] = make.rows(store, tables.kiosk)
+        assert (kiosk.enrolled_at_ms, kiosk.clock_ahead_ms) == (7, -3)
+        [session] = make.rows(store, tables.journal_session)
+        assert (session.through, session.grown_at_ms) == (0, 5)
+        [entry] = make.rows(store, tables.entry)
+        assert (entry.line, entry.received_at_ms, entry.quarantined) == ("line", 6, None)
 
 
 def test_the_history_gives_the_tables_the_code_knows(store: Store, tmp_path: Path) -> None:
