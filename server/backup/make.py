@@ -132,7 +132,11 @@ def _encrypt(plain: Path, to: Path, keepers: list[pyrage.x25519.Recipient]) -> P
         making.chmod(0o600)
         digest = hash_of(making)
         making.replace(to)
-        sum_of(to).write_text(f"{digest}  {to.name}\n", encoding="ascii")
+        with making.open("w", encoding="ascii") as file:
+            file.write(f"{digest}  {to.name}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        making.replace(sum_of(to))
         sync_folder(to.parent)
     except (pyrage.EncryptError, pyrage.DecryptError) as error:
         raise BackupRefused(f"{to}: the backup could not be written or read back: {error}") from error

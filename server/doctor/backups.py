@@ -21,6 +21,7 @@ READ_S = 30.0
 """How long a large backup is read, unless all of it is wanted."""
 _PIECE_BYTES = 1 << 20
 _HEADER = re.compile(rb"age-encryption\.org/v1\n(-> [^\n]+\n([A-Za-z0-9+/]*\n)+)+--- [A-Za-z0-9+/]{43}\n")
+_SUM = re.compile(r"[0-9a-f]{64}")
 _HEADER_MOST_BYTES = 1 << 16
 _NONCE_BYTES, _TAG_BYTES, _CHUNK_BYTES = 16, 16, (1 << 16) + 16
 """Header and payload of an age file. Source: age-encryption.org/v1, "Header" and "Payload"."""
@@ -87,7 +88,7 @@ def _is_as_written(backup: Path, *, full: bool) -> bool:
     """Compare a backup with the sum beside it, as far as the time allows. Raises: OSError."""
     beside = sum_of(backup)
     wanted = beside.read_text(encoding="ascii", errors="replace").partition(" ")[0] if beside.exists() else ""
-    if not wanted:
+    if not _SUM.fullmatch(wanted):
         return True  # copied here without it: its shape is all that can be judged
     until = time.monotonic() + READ_S
     digest = hashlib.sha256()

@@ -11,7 +11,7 @@ from attendance.clock import ManualClock, local_day, now
 from attendance.names import seal
 from attendance.policy import Policy
 from attendance.presence import Movement
-from attendance.records import Head
+from attendance.records import Direction, Head, Moved
 from attendance.roster import Animal, Colour, DisplayName, Holder, Mark
 from attendance.wire import PresencePart, RosterPart, StateResponse
 from hardware.reader import Medium, RawRead
@@ -146,3 +146,9 @@ def door_rig(
 
 def card() -> CardRef:
     return HANAS_TOKEN.ref
+
+
+def moves(rig: Rig) -> list[tuple[str, Direction]]:
+    """Who moved which way, by the journal."""
+    records = rig.journal.records_of_boot(0)
+    return [(record.body.child, record.body.direction) for record in records if isinstance(record.body, Moved)]

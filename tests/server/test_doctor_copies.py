@@ -90,6 +90,13 @@ def test_a_backup_that_was_cut_short(folder: Path, backup: BackupSettings, paylo
     assert "backup_damaged" in wrong(found(folder, backup=backup))
 
 
+def test_a_sum_that_was_not_written_whole_says_nothing(folder: Path, backup: BackupSettings) -> None:
+    path = make_one(folder, backup)
+    beside = sum_of(path)
+    beside.write_text(beside.read_text(encoding="ascii")[:40], encoding="ascii")
+    assert wrong(found(folder, backup=backup)) == {"backup_same_disk"}
+
+
 @pytest.mark.parametrize("content", [b"", b"age", bytes(10_000), b"age-encryption.org/v1\n-> X25519 "], ids=len)
 def test_a_file_that_is_no_backup(folder: Path, backup: BackupSettings, content: bytes) -> None:
     path = make_one(folder, backup)
