@@ -19,7 +19,6 @@ from attendance.presence import Flag, Movement, fold, logical, movement_id
 from attendance.records import Direction, MadeBy
 from server.derive import find_anchor
 from server.headcount import Recorded, UnknownCardSeen, recorded_of_day, unknown_cards_of_day
-from server.store.chunks import chunks
 from server.store.tables import entry, journal_session, kiosk, site
 from server.timeline import Anchor, BestTime, TimeSource, best_time, is_possible
 
@@ -43,10 +42,6 @@ class MatterKind(StrEnum):
     UNREADABLE = "unreadable"
     """An entry that is kept as it came, in quarantine."""
     UNKNOWN_CARD = "unknown_card"
-
-
-CONTRADICTIONS = frozenset({MatterKind.ENTRY_AGAIN, MatterKind.EXIT_AGAIN, MatterKind.EXIT_WITHOUT_ENTRY})
-"""Movements that cannot follow the one before them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,13 +164,9 @@ def _unknown_card(conn: Connection, seen: UnknownCardSeen, anchor_of: _AnchorOf)
 
 def _unreadable(conn: Connection, site_id: str, day: date, anchor_of: _AnchorOf) -> list[Matter]:
     """Return the entries in quarantine that were written on a day, or received when nobody knows that."""
-    # No session that ended before the day has an entry of it; so nothing is read but what came since.
-    since = select(journal_session.c.session).join(kiosk, kiosk.c.id == journal_session.c.kiosk_id)
-    sessions = since.where(kiosk.c.site_id == site_id, journal_session.c.grown_at_ms >= to_ms(day_bounds(day)[0]))
-    rows: list[Row[Any]] = []
-    for some in chunks(conn.execute(sessions).scalars().all()):
-        kept = _ENTRIES.where(entry.c.session.in_(some), entry.c.quarantined.is_not(None))
-        rows += conn.execute(kept).all()
+    kept = select(entry.c.id).where(entry.c.quarantined.is_not(None))  # few, and indexed
+    since = journal_session.c.grown_at_ms >= to_ms(day_bounds(day)[0])  # what ended before has none of it
+    rows = conn.execute(_ENTRIES.where(entry.c.id.in_(kept), kiosk.c.site_id == site_id, since)).all()
     found = [
         Matter(
             kind=MatterKind.UNREADABLE,

@@ -13,7 +13,6 @@ from attendance.presence import Flag, Movement, fold
 from attendance.records import Direction, JournalLine, MadeBy, line_hash
 from attendance.wire import EntriesRequest
 from server.closing import (
-    CONTRADICTIONS,
     Matter,
     MatterKind,
     closing_list,
@@ -121,7 +120,7 @@ def test_a_day_that_is_dated_anew_has_each_thing_once(day: list[Recorded], minut
     ]
     found = matters_of(moved, is_over=True)
     assert len({each.key for each in found}) == len(found)
-    assert sum(each.kind in CONTRADICTIONS for each in found) <= len(day)
+    assert len(contradictions(moved)) <= len(day)
 
 
 def test_each_contradiction_says_what_happened_where_and_what_was_before() -> None:

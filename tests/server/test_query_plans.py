@@ -9,6 +9,7 @@ from sqlalchemy import Row, event
 
 from attendance.clock import ManualClock
 from server.catalogues import catalogues
+from server.closing import closing_list
 from server.headcount import headcount
 from server.ledger import accept
 from server.notify.dispatcher import DispatchRules, send_next
@@ -96,6 +97,19 @@ def test_looks_and_reports(store: Store, door: Row[Any]) -> None:
         daily_report(conn, [door.site_id], DAY, NOON_MS)
     assert len(seen) > 8
     assert read_whole(seen) == []
+
+
+def test_what_is_in_quarantine_on_a_day_long_ago(store: Store, door: Row[Any]) -> None:
+    session = Session(door.id)
+    session.moved("nobody on the roster")
+    assert accept(store, door, session.request(), NOON_MS).quarantined
+    with plans(store) as seen, store.read() as conn:
+        assert closing_list(conn, door.site_id, DAY, NOON_MS)
+    assert read_whole(seen) == []
+    steps = [step for statement in seen.values() for step in statement]
+    assert [step for step in steps if "ix_entry_quarantined" in step]
+    of_all = [step for step in steps if step.startswith("SEARCH entry ") and "session=?)" in step]
+    assert of_all == [], "every entry of a session is read"
 
 
 def test_notices(store: Store, door: Row[Any], clock: ManualClock) -> None:
