@@ -16,6 +16,9 @@ from attendance.errors import WireError
 
 FIRST_PREV = "0" * 64
 """`prev` of entry 0: a session begins its own chain."""
+WRONG_HASH = "the hash does not fit the text"
+NOT_CANONICAL = "not in canonical form"
+"""Reasons why a line is not taken that are its own."""
 Seq = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 """Number of an entry in its session."""
 SessionId = Annotated[str, msgspec.Meta(min_length=1, max_length=36)]
@@ -129,12 +132,12 @@ def read_line(stored: JournalLine) -> AttendanceRecord:
     """Return the record in a line. Raises: WireError when the hash does not fit or the line is not understood."""
     try:
         if line_hash(stored.line) != stored.hash:
-            raise WireError("journal line", "the hash does not fit the text")
+            raise WireError("journal line", WRONG_HASH)
         record = _decoder.decode(stored.line)
     except (msgspec.DecodeError, RecursionError, UnicodeEncodeError) as error:
         raise WireError("journal line", str(error)) from error
     if write_line(record).hash != stored.hash:
-        raise WireError("journal line", "not in canonical form")
+        raise WireError("journal line", NOT_CANONICAL)
     return record
 
 

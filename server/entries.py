@@ -23,6 +23,12 @@ _ID = re.compile(r"[0-9A-Za-z-]{1,36}")
 _BOOT = re.compile(r"[0-9a-f-]{1,36}")
 _MAX_REASON = 200
 
+OTHER_PLACE = "the line names another place"
+BROKEN_CHAIN = "the chain is broken before this entry"
+SECOND_HEADER = "a session entry opens a session, once"
+IMPOSSIBLE_CLOCK = "the clock reading is impossible"
+"""Reasons that are told apart by who looks for a cause; stored, so what is in quarantine has those of its time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -54,13 +60,13 @@ def understand(stored: JournalLine, place: Place) -> AttendanceRecord | Quaranti
     except WireError as error:
         return Quarantined(error.reason[:_MAX_REASON])
     if record.session != place.session or record.seq != place.seq:
-        return Quarantined("the line names another place")
+        return Quarantined(OTHER_PLACE)
     if record.prev != (place.prev if place.seq else FIRST_PREV):
-        return Quarantined("the chain is broken before this entry")
+        return Quarantined(BROKEN_CHAIN)
     if isinstance(record.body, SessionOpened) != (record.seq == 0):
-        return Quarantined("a session entry opens a session, once")
+        return Quarantined(SECOND_HEADER)
     if not is_possible(record.at):
-        return Quarantined("the clock reading is impossible")
+        return Quarantined(IMPOSSIBLE_CLOCK)
     return _with_good_ids(record)
 
 

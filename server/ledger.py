@@ -26,6 +26,8 @@ from server.timeline import Anchor, TimeSource, anchor_of_answer
 log = logging.getLogger(__name__)
 
 _SESSION = re.compile(r"[0-9A-Za-z-]{1,36}")
+OTHER_KIOSK = "the line names another kiosk"
+"""Reason for quarantine."""
 
 
 @dataclass(slots=True)
@@ -208,7 +210,7 @@ def _place(
             session.boot = record.body.boot if isinstance(record.body, SessionOpened) else ""
         if owner == sender.id != record.kiosk:
             log.info("brought under a name unknown here kiosk=%s by=%s", record.kiosk, sender.id)
-    return record if record.kiosk == session.named else Quarantined("the line names another kiosk")
+    return record if record.kiosk == session.named else Quarantined(OTHER_KIOSK)
 
 
 @dataclass(slots=True)

@@ -17,23 +17,24 @@ from server.store.tables import entry, journal_session, kiosk, site
 
 log = logging.getLogger(__name__)
 
-_UNKNOWN_CHILD = "unknown child"
-_UNKNOWN_CHILD_TOLD = "unknown child, told before a restore"
-_REASONS = (_UNKNOWN_CHILD, _UNKNOWN_CHILD_TOLD)
-IS_UNDERSTOOD = or_(entry.c.quarantined.is_(None), entry.c.quarantined.in_(_REASONS))
+UNKNOWN_CHILD = "unknown child"
+UNKNOWN_CHILD_TOLD = "unknown child, told before a restore"
+REASONS = (UNKNOWN_CHILD, UNKNOWN_CHILD_TOLD)
+"""Why what waits for its child is kept."""
+IS_UNDERSTOOD = or_(entry.c.quarantined.is_(None), entry.c.quarantined.in_(REASONS))
 """Holds for entries that say what they mean, whether or not their children are known."""
 
 
 def unknown_child(*, told: bool) -> str:
     """Return the reason for keeping an entry of a child who is not known; `told`: no notice is due when it is."""
-    return _UNKNOWN_CHILD_TOLD if told else _UNKNOWN_CHILD
+    return UNKNOWN_CHILD_TOLD if told else UNKNOWN_CHILD
 
 
 def waiting(conn: Connection, session: str, seqs: Iterable[int]) -> set[int]:
     """Return those of a session's entries that are kept until their children are known."""
     found: set[int] = set()
     for some in chunks(sorted(seqs)):
-        kept = entry.c.quarantined.in_(_REASONS)
+        kept = entry.c.quarantined.in_(REASONS)
         asked = select(entry.c.seq).where(entry.c.session == session, entry.c.seq.in_(some), kept)
         found.update(conn.execute(asked).scalars())
     return found
@@ -71,12 +72,12 @@ def _kept(conn: Connection) -> Iterator[_Kept]:
     rows = conn.execute(
         select(entry.c.id, entry.c.line, entry.c.hash, entry.c.quarantined)
         .join(journal_session, journal_session.c.session == entry.c.session)
-        .where(entry.c.quarantined.in_(_REASONS))
+        .where(entry.c.quarantined.in_(REASONS))
         .order_by(journal_session.c.grown_at_ms, entry.c.session, entry.c.seq)
     )
     for row in rows:
         record = read_line(JournalLine(line=row.line, hash=row.hash))
-        yield _Kept(row.id, record, told=row.quarantined == _UNKNOWN_CHILD_TOLD)
+        yield _Kept(row.id, record, told=row.quarantined == UNKNOWN_CHILD_TOLD)
 
 
 def _freed(kept: Sequence[_Kept], known: frozenset[str]) -> list[_Kept]:

@@ -8,22 +8,22 @@ from sqlalchemy import Connection, func, select
 
 from attendance.clock import from_ms, local_day
 from attendance.finding import Finding
+from attendance.records import NOT_CANONICAL, WRONG_HASH
 from server.doctor.kiosks import name_of
+from server.entries import BROKEN_CHAIN, IMPOSSIBLE_CLOCK, OTHER_PLACE, SECOND_HEADER
+from server.ledger import OTHER_KIOSK
+from server.quarantine import REASONS
 from server.store.tables import entry, kiosk, movement, site
 from server.timeline import TimeSource
 
 RECENT_DAYS = 30
 """What is older was told for a month, and nobody will do anything about it any more."""
 _KINDS = {
-    "unknown child": "child",
-    "unknown child, told before a restore": "child",
-    "the line names another kiosk": "kiosk",
-    "the line names another place": "chain",
-    "the chain is broken before this entry": "chain",
-    "a session entry opens a session, once": "chain",
-    "the hash does not fit the text": "damaged",
-    "not in canonical form": "damaged",
-    "the clock reading is impossible": "clock",
+    **dict.fromkeys(REASONS, "child"),
+    OTHER_KIOSK: "kiosk",
+    **dict.fromkeys((OTHER_PLACE, BROKEN_CHAIN, SECOND_HEADER), "chain"),
+    **dict.fromkeys((WRONG_HASH, NOT_CANONICAL), "damaged"),
+    IMPOSSIBLE_CLOCK: "clock",
 }
 """Reasons of the ledger; any other says that the line's words are not known here."""
 
