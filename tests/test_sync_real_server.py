@@ -24,7 +24,7 @@ from provisioning.enrol import enrol
 from provisioning.errors import EnrolmentFailed, EnrolmentTrouble
 from server.notify.outbox import TOLD_EARLIER
 from server.store.engine import sqlite_url, using_store
-from server.store.tables import delivery, movement
+from server.store.tables import delivery, guardian, guardianship, movement
 from tests.kiosk.sync_parts import KEY, Kiosk, kiosk_at, moved, uplink_to
 from tests.kiosk.test_salvage import page_of, spoil
 
@@ -70,6 +70,13 @@ class RealServer:
             asked = select(func.count()).select_from(delivery).join(movement).where(movement.c.child_id == child)
             asked = asked.where(delivery.c.reason.is_distinct_from(TOLD_EARLIER))
             return int(conn.execute(asked).scalar_one())
+
+    def to_be_told_of(self, children: list[str]) -> list[str]:
+        """Those of the children who have a guardian that wants notices."""
+        with using_store(sqlite_url(self.data / "tadaima.db")) as store, store.read() as conn:
+            asked = select(guardianship.c.child_id).join(guardian).where(guardian.c.consented_at_ms.is_not(None))
+            told = set(conn.execute(asked).scalars())
+        return [each for each in children if each in told]
 
     def _address(self, said: IO[str]) -> str:
         line = said.readline().split()
@@ -140,7 +147,7 @@ def test_two_doors_learn_of_each_other(server: RealServer, tmp_path: Path) -> No
 def test_a_server_restored_from_a_backup_asks_for_what_it_lacks(server: RealServer, tmp_path: Path) -> None:
     folder = enrolled(server, tmp_path / "restored")
     with kiosk_in(folder, server.url) as kiosk:
-        before, after = children(kiosk)[4:6]
+        before, after = server.to_be_told_of(children(kiosk)[10:])[:2]
         kiosk.append(moved(child=before))
         kiosk.settle()
         server.stop()
