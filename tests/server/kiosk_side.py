@@ -1,11 +1,13 @@
-"""A kiosk as the server meets it: a journal written with the real chain, and requests signed with a real key."""
+"""A kiosk as the server meets it: its journal, on the real chain, its signed requests, and the answers it gets."""
 
 import secrets
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flask.testing import FlaskClient
+from sqlalchemy import Row
 from werkzeug.test import TestResponse
 
 from attendance.cards import CardToken
@@ -24,11 +26,25 @@ from attendance.records import (
     UnknownCard,
 )
 from attendance.signatures import sign
-from attendance.wire import EntriesRequest, Health, KioskNow, OfferRequest
+from attendance.wire import (
+    STATE_PATH,
+    EntriesRequest,
+    ErrorCode,
+    ErrorResponse,
+    Health,
+    KioskNow,
+    OfferRequest,
+    Receipt,
+    decode,
+)
+from server.ledger import accept
+from server.store.engine import Store
 from tests.server.factories import NOON, NOON_MS
 
 BOOT = "b" * 32
 S = 1_000_000_000
+
+_Message = TypeVar("_Message", bound=msgspec.Struct)
 
 
 def reading(at_s: float = 0, **values: Any) -> ClockReading:
@@ -107,3 +123,27 @@ def send(
     """Send a signed request; `headers` replace those of the signature."""
     signed = sign(method, path, body, key=key, created=NOON, nonce=nonce)
     return client.open(path, method=method, data=body, headers=signed | (headers or {}))
+
+
+def take(store: Store, door: Row[Any], request: EntriesRequest, now_ms: int = NOON_MS + 60_000) -> Receipt:
+    """Have the ledger accept what `door` brings, a minute after noon unless told."""
+    return accept(store, door, request, now_ms)
+
+
+def good(response: TestResponse, kind: type[_Message]) -> _Message:
+    """The message of an answer that must be one."""
+    assert response.status_code == 200, response.data
+    assert response.mimetype == "application/json"
+    assert response.headers["Cache-Control"] == "no-store"
+    return decode(response.data, kind)
+
+
+def problem(response: TestResponse) -> tuple[int, ErrorCode]:
+    """The status and code of an answer that must be a refusal."""
+    assert response.mimetype == "application/json"
+    return response.status_code, decode(response.data, ErrorResponse).error.code
+
+
+def state_path(roster: str = "", presence: str = "") -> str:
+    """Where a kiosk that holds these versions asks for its state."""
+    return f"{STATE_PATH}?roster={roster}&presence={presence}&boot=b"
