@@ -6,6 +6,7 @@ from sqlalchemy import Connection, select
 
 from server.clock_check import server_ahead_ms
 from server.store.tables import kiosk
+from server.twins import has_twin
 
 SILENT_MS = 60_000
 """A kiosk asks every few seconds: one that was quiet for so long is cut off, and whoever watches children must know
@@ -24,6 +25,8 @@ class Door:
     unsent: int
     trouble: str
     """Codes of readers that are down and of other problems, as the kiosk tells them; empty when all is well."""
+    twin: bool
+    """Whether two machines run under its name."""
 
 
 def is_silent(heard_at_ms: int | None, at_ms: int) -> bool:
@@ -45,6 +48,7 @@ def doors(conn: Connection, site_id: str, at_ms: int) -> tuple[Door, ...]:
             silent=is_silent(row.heard_at_ms, at_ms),
             unsent=row.unsent,
             trouble=row.trouble,
+            twin=has_twin(row.twin_at_ms, at_ms),
         )
         for row in conn.execute(in_service.order_by(kiosk.c.name, kiosk.c.id))
     )

@@ -13,11 +13,12 @@ from attendance.clock import from_ms, local_day
 from attendance.records import Head
 from attendance.wire import Health, KioskNow, OfferRequest, OfferResponse, Want
 from server.clock_check import clock_difference
-from server.derive import take_anchor
+from server.derive import find_anchor, take_anchor
 from server.roster_state import presence_version, roster_version
 from server.store.chunks import chunks
 from server.store.tables import entry, journal_session, kiosk
-from server.timeline import anchor_of_offer, is_possible
+from server.timeline import Anchor, anchor_of_offer, is_possible
+from server.twins import are_two_machines, has_twin
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +33,10 @@ _MOST_HEADS = 200
 
 def answer(conn: Connection, sender: Row[Any], request: OfferRequest, now_ms: int) -> OfferResponse:
     """Record a kiosk's health and clock, and return which of its entries the server lacks."""
-    _note(conn, sender, request, now_ms)
-    _set_anchor(conn, sender.id, request.now, now_ms)
+    tied = anchor_of_offer(request.now.at, request.now.heard, now_ms)
+    _note(conn, sender, request, tied, now_ms)
+    _note_twin(conn, sender, request.now.boot, tied, now_ms)
+    _set_anchor(conn, sender.id, request.now, tied)
     day = local_day(from_ms(now_ms))
     return OfferResponse(
         want=wanted(conn, request.heads),
@@ -51,9 +54,9 @@ def trouble_of(health: Health) -> str:
     return " ".join("_".join(code.split()) for code in [*down, *health.problems])[:_TROUBLE_LENGTH]
 
 
-def _note(conn: Connection, sender: Row[Any], request: OfferRequest, now_ms: int) -> None:
+def _note(conn: Connection, sender: Row[Any], request: OfferRequest, tied: Anchor, now_ms: int) -> None:
     health, trouble = request.health, trouble_of(request.health)
-    ahead_ms = _clock_ahead_ms(request.now, now_ms)
+    ahead_ms = _clock_ahead_ms(request.now, tied, now_ms)
     if ahead_ms and not sender.clock_ahead_ms:
         log.warning("clocks differ kiosk=%s server_ahead_ms=%d", sender.id, ahead_ms)
     if trouble and trouble != sender.trouble:
@@ -69,22 +72,33 @@ def _note(conn: Connection, sender: Row[Any], request: OfferRequest, now_ms: int
             unsent=health.unsent,
             trouble=trouble,
             clock_ahead_ms=ahead_ms,
+            boot=request.now.boot[:_BOOT_LENGTH],
         )
     )
 
 
-def _clock_ahead_ms(now: KioskNow, now_ms: int) -> int | None:
+def _note_twin(conn: Connection, sender: Row[Any], boot: str, tied: Anchor, now_ms: int) -> None:
+    """Compare the boot that asks with the one that asked before: a kiosk whose card runs twice has two in turn."""
+    if not sender.boot or sender.boot == boot:
+        return
+    other = find_anchor(conn, sender.id, sender.boot)
+    if other is None or not are_two_machines(tied, other):
+        return
+    if not has_twin(sender.twin_at_ms, now_ms):
+        log.warning("two machines kiosk=%s boots=%s,%s", sender.id, sender.boot, boot)
+    conn.execute(update(kiosk).where(kiosk.c.id == sender.id).values(twin_at_ms=now_ms))
+
+
+def _clock_ahead_ms(now: KioskNow, tied: Anchor, now_ms: int) -> int | None:
     """Compare the clocks where the kiosk heard the server's time, so that a slow way is not taken for a wrong clock."""
-    tied = anchor_of_offer(now.at, now.heard, now_ms)
     if not tied.is_heard:
         return clock_difference(now.at, now_ms)
     return clock_difference(now.at, tied.server_ms + (now.at.boot_ns - tied.boot_ns) // 1_000_000, tied.err_ms)
 
 
-def _set_anchor(conn: Connection, kiosk_id: str, now: KioskNow, now_ms: int) -> None:
-    if not is_possible(now.at) or not 0 < len(now.boot) <= _BOOT_LENGTH:
-        return
-    take_anchor(conn, kiosk_id, now.boot, anchor_of_offer(now.at, now.heard, now_ms))
+def _set_anchor(conn: Connection, kiosk_id: str, now: KioskNow, tied: Anchor) -> None:
+    if is_possible(now.at) and 0 < len(now.boot) <= _BOOT_LENGTH:
+        take_anchor(conn, kiosk_id, now.boot, tied)
 
 
 def wanted(conn: Connection, heads: tuple[Head, ...]) -> tuple[Want, ...]:

@@ -46,6 +46,8 @@ kiosk = Table(
     Column("unsent", Integer, nullable=False, server_default="0"),
     Column("trouble", Text, nullable=False, server_default=""),  # codes of readers down and problems, space-separated
     ms("clock_ahead_ms", nullable=True),  # of the server; None: not kept by NTP itself
+    Column("boot", String(36), nullable=False, server_default=""),  # of the last good offer
+    ms("twin_at_ms", nullable=True),  # when two machines under its name were last shown, see server.twins
 )
 
 enrolment_code = Table(
