@@ -1,4 +1,4 @@
-"""The kiosks in service: which are silent, in trouble, behind with sending, or without a clock that can be placed."""
+"""The kiosks in service: silent, two under one name, in trouble, behind with sending, without a clock to be placed."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,6 +9,7 @@ from attendance.clock import JST, from_ms
 from attendance.finding import Finding
 from server.doors import is_silent
 from server.store.tables import anchor, journal_session, kiosk, site
+from server.twins import has_twin
 
 UNSENT_MANY = 100
 """More than a rush brings together between two questions."""
@@ -53,6 +54,9 @@ def _wrong(conn: Connection, rows: Sequence[Row[Any]], now_ms: int) -> Iterator[
         yield _about("kiosks_never", [name_of(row) for row in never])
     if silent:
         yield _about("kiosks_silent", [f"{name_of(row)} ({_time(row.heard_at_ms)})" for row in silent])
+    twins = [name_of(row) for row in present if has_twin(row.twin_at_ms, now_ms)]
+    if twins:
+        yield _about("kiosks_twin", twins)
     for row in present:
         yield from _troubles(row)
     behind = [f"{name_of(row)} ({row.unsent})" for row in present if row.unsent > UNSENT_MANY]

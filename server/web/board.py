@@ -13,7 +13,7 @@ from server.doors import Door, doors
 from server.headcount import Attendee, Expected, Person, headcount
 from server.timeline import BestTime
 from server.web.doubt import Doubt, doubt, hh_mm
-from server.web.trouble import Trouble, troubles
+from server.web.trouble import TWIN, Trouble, troubles
 
 NEW_MS = 60_000
 """How long an arrival is marked as just come."""
@@ -175,5 +175,5 @@ def _kiosk(door: Door) -> Kiosk:
         heard="" if door.heard_at_ms is None else hh_mm(door.heard_at_ms),
         silent=door.silent,
         unsent=door.unsent,
-        troubles=() if door.silent else troubles(door.trouble),
+        troubles=() if door.silent else ((TWIN,) if door.twin else ()) + troubles(door.trouble),
     )

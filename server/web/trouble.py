@@ -25,6 +25,10 @@ class Trouble:
     reader: str = ""
 
 
+TWIN = Trouble("web.trouble.twin", "two_machines")
+"""Two machines run under one kiosk's name; neither can tell, this server does."""
+
+
 def troubles(codes: str) -> tuple[Trouble, ...]:
     """Return what to tell of the codes of a kiosk, each sentence once; a code that is not known has a general one."""
     found = [_trouble(code) for code in codes.split()]
