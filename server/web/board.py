@@ -45,7 +45,7 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
-class Conflict:
+class Contradiction:
     """A movement that cannot follow the one before it."""
 
     key: str
@@ -101,7 +101,7 @@ class Board:
     waiting: tuple[Missing, ...]
     """Still in time."""
     left: tuple[Here, ...]
-    conflicts: tuple[Conflict, ...]
+    contradictions: tuple[Contradiction, ...]
     """By time."""
     closed_at: str
     """HH:MM of the site's closing when it is over and children are in; else empty."""
@@ -120,7 +120,7 @@ def read_board(conn: Connection, site: Row[Any], at_ms: int) -> Board:
         late=_missing(each for each in now.expected if each.late),
         waiting=_missing(each for each in now.expected if not each.late),
         left=_here(now.left, at_ms),
-        conflicts=tuple(_conflict(each, people[each.child], at_ms) for each in contradictions(now.records)),
+        contradictions=tuple(_contradiction(each, people[each.child], at_ms) for each in contradictions(now.records)),
         closed_at=site.closes_at if now.present and is_over(now.day, site.closes_at, at_ms) else "",
         unknown=tuple(Stray(hh_mm(card.at_ms), card.short) for card in now.unknown_cards),
         kiosks=tuple(_kiosk(door) for door in doors(conn, site.id, at_ms)),
@@ -150,8 +150,8 @@ def _missing(expected: Iterable[Expected]) -> tuple[Missing, ...]:
     )
 
 
-def _conflict(each: Matter, person: Person, at_ms: int) -> Conflict:
-    return Conflict(
+def _contradiction(each: Matter, person: Person, at_ms: int) -> Contradiction:
+    return Contradiction(
         key=each.key,
         kind=each.kind,
         child=person.child,

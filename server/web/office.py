@@ -25,7 +25,7 @@ class SiteToday:
     present: int
     late: int
     waiting: int
-    conflicts: int
+    contradictions: int
     kiosks: int
     silent: int
     troubled: int
@@ -51,7 +51,7 @@ def start() -> ResponseReturnValue:
                     present=len(board.present),
                     late=len(board.late),
                     waiting=len(board.waiting),
-                    conflicts=len(board.conflicts),
+                    contradictions=len(board.contradictions),
                     kiosks=len(board.kiosks),
                     silent=sum(kiosk.silent for kiosk in board.kiosks),
                     troubled=sum(bool(kiosk.troubles) for kiosk in board.kiosks),

@@ -12,7 +12,7 @@ from attendance.clock import from_ms, local_day
 from server.audit import record
 from server.services import services
 from server.timeline import BestTime
-from server.web.board import Board, Conflict, read_board
+from server.web.board import Board, Contradiction, read_board
 from server.web.pages import account, catalogue, day_text, live_origin, pages, site_or_404
 from server.web.session import has_viewed, remember_view
 
@@ -59,7 +59,7 @@ def now_json(code: str) -> ResponseReturnValue:
         "late": [row.child for row in board.late],
         "waiting": [row.child for row in board.waiting],
         "left": [row.child for row in board.left],
-        "conflicts": [_conflict(row) for row in board.conflicts],
+        "contradictions": [_contradiction(row) for row in board.contradictions],
         "silent": [kiosk.id for kiosk in board.kiosks if kiosk.silent],
     }
 
@@ -69,7 +69,7 @@ def _board(site: Row[Any], at_ms: int) -> Board:
         return read_board(conn, site, at_ms)
 
 
-def _conflict(row: Conflict) -> dict[str, Any]:
+def _contradiction(row: Contradiction) -> dict[str, Any]:
     what = {"key": row.key, "kind": row.kind, "child": row.child, "name": row.name}
     return what | _time("at", row.at) | _time("before", row.before) | {"kiosk": row.kiosk, "by": row.by}
 

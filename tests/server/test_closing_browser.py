@@ -88,7 +88,7 @@ def test_what_does_not_add_up_shows_without_a_reload_and_once(context: BrowserCo
     expect(page.locator("[data-present]")).to_have_text("1")
     expect(page.locator("#check")).to_have_count(0)
     house.moves(3, "entry", 31, house.back)
-    expect(page.locator("[data-conflict]")).to_have_count(1)
+    expect(page.locator("[data-contradiction]")).to_have_count(1)
     expect(page.locator("#check")).to_contain_text("大﨑 ゆい")
     expect(page.locator("#check")).to_contain_text(
         "15:02に来たあと、帰った記録がないのに、15:31にまた来た記録があります。"
@@ -149,7 +149,7 @@ def test_what_to_check_fits_every_screen_in_every_language(
 def test_the_office_sees_how_many_records_do_not_fit(context: BrowserContext, house: House, screenshots: Path) -> None:
     house.disagrees()
     page = logged_in(context, house.url, "office")
-    expect(page.locator('[data-site="MIDORI"] [data-conflicts]')).to_have_text("3")
+    expect(page.locator('[data-site="MIDORI"] [data-contradictions]')).to_have_text("3")
     for size, (width, height) in SIZES.items():
         page.set_viewport_size({"width": width, "height": height})
         assert page.evaluate("document.documentElement.scrollWidth") <= width

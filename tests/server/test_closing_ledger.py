@@ -1,4 +1,4 @@
-"""Each conflict once, through the real ledger: two kiosks, messages again and in pieces, restores, later times."""
+"""Each contradiction once, through the real ledger: two kiosks, messages again and in pieces, restores, later times."""
 
 import secrets
 import sqlite3
@@ -127,6 +127,7 @@ def test_what_follows_solves_no_contradiction_and_what_comes_late_may(store: Sto
     assert listed(store, site) == []
 
 
+@pytest.mark.only_sqlite
 def test_a_restored_server_lists_what_it_is_brought_again_once(store: Store, store_url: str, tmp_path: Path) -> None:
     site = make.site(store)
     kiosks = doors(store, site)

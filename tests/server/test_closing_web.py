@@ -81,7 +81,7 @@ def test_a_day_that_adds_up_has_nothing_to_check(client: FlaskClient, store: Sto
     moves(store, site, child, 30, direction="exit")
     moves(store, site, child, 40)
     assert "Please check" not in page(client)
-    assert told(client)["conflicts"] == []
+    assert told(client)["contradictions"] == []
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_contradiction_is_told_in_a_plain_sentence_with_where_and_how(
     assert "Please check" in shown
     assert said in shown
     assert "Back, by staff" in shown
-    assert shown.count("data-conflict=") == 1
+    assert shown.count("data-contradiction=") == 1
 
 
 def test_a_movement_of_no_kiosk_is_told_by_how_it_was_made(
@@ -120,7 +120,7 @@ def test_programs_read_contradictions_with_how_sure_their_times_are(
     assert now["present"] == [
         {"id": child, "name": "Hana", "since_ms": first.at_ms, "since_err_ms": 1_200, "since_source": "anchor"}
     ]
-    assert now["conflicts"] == [
+    assert now["contradictions"] == [
         {
             "key": f"entry_again:{again.id}",
             "kind": "entry_again",
@@ -193,6 +193,6 @@ def test_the_office_sees_how_many_and_takes_the_list_away(
     web.log_in(office, "office")
     moves(store, site, child, 0, direction="exit", kiosk_id=back)
     shown = " ".join(office.get("/").text.split())
-    assert 'data-conflicts data-label="Do not fit"><span class="tag late">1</span>' in shown
+    assert 'data-contradictions data-label="Do not fit"><span class="tag late">1</span>' in shown
     (row,) = csv.DictReader(io.StringIO(office.get("/report/A/2026-04-15.csv").data.decode("utf-8-sig"), newline=""))
     assert row["Records that do not fit"] == "1"
