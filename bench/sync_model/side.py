@@ -10,7 +10,7 @@ from pathlib import Path
 import requests
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from attendance.clock import ClockState, ManualClock
+from attendance.clock import ClockState, ManualClock, from_ms
 from attendance.presence import Presence
 from attendance.records import Body, Head, JournalLine, Moved, read_line, write_line
 from attendance.signatures import key_id
@@ -74,6 +74,8 @@ class Side:
 
     def boot_up(self) -> None:
         """Begin to live: a boot of its own, a session of its own, nothing in memory."""
+        was = self.clock.read()
+        self.clock = ManualClock(from_ms(was.wall_ms), boot_ns=0, state=was.state)
         self._boots += 1
         self.boot = f"{self._boots:032x}"
         self.cache = RosterCache.open(self._folder / _CACHE, boot=self.boot)

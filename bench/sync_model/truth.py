@@ -20,6 +20,7 @@ _HELD = "SELECT session, through, hash FROM journal_session"
 _ENTRIES = "SELECT session, count(*), min(seq), max(seq) FROM entry GROUP BY session"
 _LINES = "SELECT line, hash FROM entry WHERE session = '{}' ORDER BY seq"
 _QUARANTINED = "SELECT session, seq, quarantined FROM entry WHERE quarantined IS NOT NULL"
+_TWINS = "SELECT id FROM kiosk WHERE twin_at_ms IS NOT NULL"
 _MOVED = "SELECT id, undone_at_ms IS NOT NULL FROM movement"
 _NOTICES = """
     SELECT delivery.id, movement_id, email, topic
@@ -91,6 +92,7 @@ class Truth:
         """Check what holds at any moment."""
         for side in sides:
             assert sorted(side.reader.heads()) == side.heads(), "lost at the door"
+        assert not self._server.ask(_TWINS), "one machine taken for two"
         entries = {session: rest for session, *rest in self._server.ask(_ENTRIES)}
         held = self._server.ask(_HELD)
         assert len(entries) == len(held), "entries without a session"
