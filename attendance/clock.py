@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 JST = ZoneInfo("Asia/Tokyo")
+NS_IN_S = 1_000_000_000
+NS_IN_MS = 1_000_000
 Instant = Annotated[int, msgspec.Meta(ge=0, le=253_370_764_800_000)]
 """Milliseconds from 1970 to the year 9999: beyond, no calendar can name the day."""
 Nanoseconds = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -27,6 +29,11 @@ class ClockState(StrEnum):
     RTC = "rtc"
     SAVED = "saved"
     NONE = "none"
+
+    @property
+    def trusted(self) -> bool:
+        """Whether a clock so set tells the right day: one that went on from a file may be behind by months."""
+        return self in (ClockState.NTP, ClockState.RTC)
 
 
 class ClockReading(msgspec.Struct, frozen=True):
@@ -55,7 +62,7 @@ class SystemClock:
     def read(self) -> ClockReading:
         """Look at the machine's clocks; the state is taken as ntp, since a server is kept on time by its host."""
         return ClockReading(
-            wall_ms=time.time_ns() // 1_000_000,
+            wall_ms=time.time_ns() // NS_IN_MS,
             wall_err_ms=None,
             boot_ns=time.clock_gettime_ns(time.CLOCK_BOOTTIME),
             state=ClockState.NTP,
@@ -65,7 +72,7 @@ class SystemClock:
 class ManualClock:
     """A shipped fake: stands still until it is moved."""
 
-    def __init__(self, at: datetime, *, boot_ns: int = 1_000_000_000, state: ClockState = ClockState.NTP) -> None:
+    def __init__(self, at: datetime, *, boot_ns: int = NS_IN_S, state: ClockState = ClockState.NTP) -> None:
         self._wall_ms = to_ms(at)
         self._boot_ns = boot_ns
         self._state = state
@@ -77,7 +84,7 @@ class ManualClock:
     def advance(self, seconds: float) -> None:
         """Let time pass on both clocks."""
         self._wall_ms += round(seconds * 1000)
-        self._boot_ns += round(seconds * 1_000_000_000)
+        self._boot_ns += round(seconds * NS_IN_S)
 
     def step(self, seconds: float) -> None:
         """Step the wall clock alone, as NTP or a person does."""
@@ -100,6 +107,11 @@ def to_ms(at: datetime) -> int:
 def from_ms(ms: int) -> datetime:
     """Return the aware UTC datetime of milliseconds since the epoch."""
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)
+
+
+def local_time(ms: int) -> datetime:
+    """Return what the wall calendar and clock of the site show at milliseconds since the epoch."""
+    return from_ms(ms).astimezone(JST)
 
 
 def local_day(at: datetime) -> date:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import assert_never
 
 from attendance.cards import CardRef
-from attendance.clock import Clock
+from attendance.clock import NS_IN_S, Clock
 from attendance.faults import where
 from attendance.policy import Policy
 from attendance.records import AttendanceRecord, Body, Direction, MadeBy, Moved, Undone, UnknownCard, kind_of
@@ -34,9 +34,8 @@ log = logging.getLogger(__name__)
 
 CONNECTED_S = 30.0
 """Without an answer from the server for this long, the screen says that there is no connection."""
-PRESS_GRACE_NS = 1_000_000_000
+PRESS_GRACE_NS = NS_IN_S
 """A press at the last moment takes a while to arrive."""
-_NS_IN_S = 1_000_000_000
 _MOVED = {Direction.ENTRY: AnswerKind.IN, Direction.EXIT: AnswerKind.OUT}
 _AGAIN = {Direction.ENTRY: AnswerKind.AGAIN_IN, Direction.EXIT: AnswerKind.AGAIN_OUT}
 
@@ -115,7 +114,7 @@ class Door:
             present, unsent, connected, by_staff, broken = 0, 0, False, False, self._journal.problem is not None
             try:
                 now, contact = self._known.now()
-                connected = contact is not None and now.boot_ns - contact.at_boot_ns < CONNECTED_S * _NS_IN_S
+                connected = contact is not None and now.boot_ns - contact.at_boot_ns < CONNECTED_S * NS_IN_S
                 by_staff = self.staff_pin() is not None
                 present = self._known.today(now).present()
                 unsent = self._journal.unsent(self._cache.acks())
@@ -209,7 +208,7 @@ class Door:
         answer = self._answers.make(_MOVED[direction], holder, policy.undo_s)
         by = MadeBy.STAFF if card is None else MadeBy.CARD
         record = self._record(Moved(child=holder.child, direction=direction, by=by, card=card))
-        until_ns = record.at.boot_ns + policy.undo_s * _NS_IN_S + PRESS_GRACE_NS
+        until_ns = record.at.boot_ns + policy.undo_s * NS_IN_S + PRESS_GRACE_NS
         self._buttons.put(answer.id, Undoable(holder, direction, record, until_ns))
         return answer, record
 
@@ -219,7 +218,7 @@ class Door:
         movement = self._buttons.last_of(holder.child, at_ns)
         if movement is None:
             return self._answers.make(_AGAIN[last], holder)
-        left_s = max(0, movement.until_boot_ns - PRESS_GRACE_NS - at_ns) // _NS_IN_S
+        left_s = max(0, movement.until_boot_ns - PRESS_GRACE_NS - at_ns) // NS_IN_S
         answer = self._answers.make(_AGAIN[last], holder, left_s)
         self._buttons.put(answer.id, movement)
         return answer
@@ -227,7 +226,7 @@ class Door:
     def _note_unknown(self, card: CardRef, policy: Policy) -> AttendanceRecord | None:
         """Journal a card that nobody holds, once in a repeat window."""
         at_ns = self._boot_ns()
-        since_ns = at_ns - policy.repeat_window_s * _NS_IN_S
+        since_ns = at_ns - policy.repeat_window_s * NS_IN_S
         self._unknown_at_ns = {each: seen for each, seen in self._unknown_at_ns.items() if seen > since_ns}
         if card.card_hash in self._unknown_at_ns:
             return None

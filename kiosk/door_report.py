@@ -8,7 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from attendance.clock import Clock
+from attendance.clock import NS_IN_S, Clock
+from attendance.wire import DoorProblem
 from kiosk.answer import Answer, DoorStatus
 from kiosk.status_file import StatusFile, read_status
 
@@ -17,11 +18,7 @@ SILENT_S = 10.0
 """The door writes each second."""
 STARTING_S = 30.0
 """How long a small machine takes to start the door; until then it is not called silent."""
-_NS = 1_000_000_000
 READER_DOWN = "down"
-DOOR_SILENT = "door_silent"
-JOURNAL_BROKEN = "journal_unwritable"
-SHORT_OF_SPACE = "disk_full"
 
 
 class DoorReport(msgspec.Struct, frozen=True):
@@ -36,15 +33,19 @@ class DoorReport(msgspec.Struct, frozen=True):
         """Return the readers that do not answer, as the server is told."""
         return dict.fromkeys(self.readers_down, READER_DOWN)
 
-    def problems(self, now_boot_ns: int, since_boot_ns: int) -> tuple[str, ...]:
-        """Return the codes of what is wrong with the door, as the server is told them.
+    def problems(self, now_boot_ns: int, since_boot_ns: int) -> tuple[DoorProblem, ...]:
+        """Return what is wrong with the door.
 
         `since_boot_ns` is when the caller began to look: a door that is only starting is not called silent.
         """
-        silent_from_ns = max(self.boot_ns + SILENT_S * _NS, since_boot_ns + STARTING_S * _NS)
+        silent_from_ns = max(self.boot_ns + SILENT_S * NS_IN_S, since_boot_ns + STARTING_S * NS_IN_S)
         silent = now_boot_ns > silent_from_ns
-        there = {DOOR_SILENT: silent, JOURNAL_BROKEN: self.broken, SHORT_OF_SPACE: self.short_of_space}
-        return tuple(code for code, is_so in there.items() if is_so)
+        there = {
+            DoorProblem.DOOR_SILENT: silent,
+            DoorProblem.JOURNAL_UNWRITABLE: self.broken,
+            DoorProblem.DISK_FULL: self.short_of_space,
+        }
+        return tuple(problem for problem, is_so in there.items() if is_so)
 
 
 NO_REPORT = DoorReport(boot_ns=-(10**18), readers_down=(), broken=False)

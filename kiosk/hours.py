@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from attendance.clock import JST, ClockReading, ClockState, from_ms
+from attendance.clock import NS_IN_MS, ClockReading, ClockState, local_time
 
 HourMinute = Annotated[
     str, msgspec.Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description='a time of day such as "08:30"')
@@ -15,8 +15,7 @@ def hour_minute(reading: ClockReading, *, ago_ns: int = 0) -> HourMinute | None:
     """Return the local time of day at a reading, or that long before it; None for a clock that was never set."""
     if reading.state is ClockState.NONE:
         return None
-    at = from_ms(reading.wall_ms - ago_ns // 1_000_000)
-    return f"{at.astimezone(JST):%H:%M}"
+    return f"{local_time(reading.wall_ms - ago_ns // NS_IN_MS):%H:%M}"
 
 
 def between(at: HourMinute, start: HourMinute, end: HourMinute) -> bool:

@@ -1,6 +1,6 @@
 """What the door knows at a moment: the time, its own records and the server's word, for the rule and for staff."""
 
-from attendance.clock import Clock
+from attendance.clock import NS_IN_S, Clock
 from attendance.policy import Policy
 from attendance.presence import Presence
 from attendance.records import AttendanceRecord, Direction
@@ -12,8 +12,6 @@ from kiosk.name_book import NameBook
 from kiosk.own_records import OwnRecords
 from kiosk.roster_cache import Contact, RosterCache
 from kiosk.today import Now, Today, best_now
-
-_NS_IN_S = 1_000_000_000
 
 
 class Knowledge:
@@ -51,7 +49,7 @@ class Knowledge:
     ) -> Outcome:
         """Return what the rule says of a child at that instant of this boot. Raises: CacheError, JournalError."""
         now, contact = self.now()
-        alone_s = None if contact is None else (now.boot_ns - contact.at_boot_ns) / _NS_IN_S
+        alone_s = None if contact is None else (now.boot_ns - contact.at_boot_ns) / NS_IN_S
         rules = Rules(policy, alone_s, chosen, self._can_ask, by_staff)
         return decide(holder, self.today(now), now.at(read_at_ns), rules)
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from attendance.clock import NS_IN_S
 from attendance.records import AttendanceRecord
 from kiosk.journal import Journal
 from kiosk.today import Now
@@ -9,7 +10,7 @@ from kiosk.today import Now
 if TYPE_CHECKING:
     from datetime import date
 
-DAY_NS = 24 * 3600 * 1_000_000_000
+DAY_NS = 24 * 3600 * NS_IN_S
 
 
 class OwnRecords:

@@ -7,20 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from attendance.clock import ClockReading, ClockState
+from attendance.clock import NS_IN_MS, NS_IN_S, ClockReading, ClockState
 from attendance.records import AttendanceRecord, Head
 
 Contacts = Mapping[str, tuple[int, int]]
 """By boot: CLOCK_BOOTTIME in nanoseconds, and the server's time at that instant in milliseconds."""
 NO_CONTACTS: Contacts = MappingProxyType({})
 KEPT_MS = 40 * 24 * 3600 * 1000
-SESSION_NS = 24 * 3600 * 1_000_000_000
-QUIET_NS = 600 * 1_000_000_000
+SESSION_NS = 24 * 3600 * NS_IN_S
+QUIET_NS = 600 * NS_IN_S
 """A movement can be taken back within its session only, so a new one begins when nobody has come for a while."""
 _LIE_MS = 24 * 3600 * 1000
 """A beginning later than now by more than this was told by a clock that was wrong, and proves nothing."""
-_TRUSTED = frozenset({ClockState.NTP, ClockState.RTC})
-_NS_IN_MS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,7 @@ def age_of(head: Head, boot: str, first: AttendanceRecord | None, contacts: Cont
     if first is None or contact is None:
         return SessionAge(head, boot, None if first is None else first.at, None)
     at_boot_ns, at_ms = contact
-    return SessionAge(head, boot, first.at, at_ms - (at_boot_ns - first.at.boot_ns) // _NS_IN_MS)
+    return SessionAge(head, boot, first.at, at_ms - (at_boot_ns - first.at.boot_ns) // NS_IN_MS)
 
 
 def prunable(sessions: Sequence[SessionAge], acked: Iterable[Head], now: Moment) -> list[str]:
@@ -95,7 +93,7 @@ def _ran_through(session: SessionAge, now: Moment) -> bool:
     """Say whether the kiosk has run since then for as long as it keeps entries: so it is, whatever any clock says."""
     if session.at is None or session.boot != now.boot:
         return False
-    return now.reading.boot_ns - session.at.boot_ns >= KEPT_MS * _NS_IN_MS
+    return now.reading.boot_ns - session.at.boot_ns >= KEPT_MS * NS_IN_MS
 
 
 def _is_old(session: SessionAge, now: Moment) -> bool | None:
@@ -122,7 +120,7 @@ def _age_ms(began_ms: int | None, now_ms: int) -> int | None:
 
 
 def _own_age_ms(session: SessionAge, now: Moment) -> int | None:
-    if session.at is None or session.at.state not in _TRUSTED or now.reading.state not in _TRUSTED:
+    if session.at is None or not (session.at.state.trusted and now.reading.state.trusted):
         return None
     return _age_ms(session.at.wall_ms, min(now.reading.wall_ms, now.server_ms))
 

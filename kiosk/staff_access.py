@@ -6,12 +6,13 @@ Instants are nanoseconds of CLOCK_BOOTTIME, which nobody can set back.
 import hmac
 from dataclasses import dataclass
 
+from attendance.clock import NS_IN_S
+
 FREE_TRIES = 5
 FIRST_WAIT_S = 60
 LONGEST_WAIT_S = 900
 UNTOUCHED_S = 60
 """An unlocked panel that nobody touches for this long locks itself."""
-_NS_IN_S = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,7 @@ class Tries:
 
     def wait_s(self, now_ns: int) -> int:
         """Return how many seconds are to be waited, rounded up; 0 for none."""
-        return max(0, -((now_ns - self.barred_until_ns) // _NS_IN_S))
+        return max(0, -((now_ns - self.barred_until_ns) // NS_IN_S))
 
     def after_wrong(self, now_ns: int) -> "Tries":
         """Return the count after another wrong PIN: from the fifth on each brings a wait, twice as long as the last."""
@@ -31,7 +32,7 @@ class Tries:
         if wrong < FREE_TRIES:
             return Tries(wrong, self.barred_until_ns)
         doublings = min(wrong - FREE_TRIES, LONGEST_WAIT_S.bit_length())
-        return Tries(wrong, now_ns + min(FIRST_WAIT_S << doublings, LONGEST_WAIT_S) * _NS_IN_S)
+        return Tries(wrong, now_ns + min(FIRST_WAIT_S << doublings, LONGEST_WAIT_S) * NS_IN_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class Unlocked:
 
     def touched(self, now_ns: int) -> "Unlocked":
         """Return the panel as somebody's finger leaves it: open for another while."""
-        return Unlocked(self.token, self.hashed, now_ns + UNTOUCHED_S * _NS_IN_S)
+        return Unlocked(self.token, self.hashed, now_ns + UNTOUCHED_S * NS_IN_S)
 
     def belongs_to(self, token: str) -> bool:
         """Say whether that is the token; compared in constant time."""

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import msgspec
 
+from attendance.clock import NS_IN_S
 from kiosk.status_file import StatusFile, read_status
 
 FILE_NAME = "sync.json"
 SILENT_S = 120.0
 """How long a question and its answer may take before the process is called silent: two slow answers."""
-_NS = 1_000_000_000
 
 
 class SyncReport(msgspec.Struct, frozen=True):
@@ -26,7 +26,7 @@ class SyncReport(msgspec.Struct, frozen=True):
 
     def silent_s(self, now_boot_ns: int) -> float:
         """Return for how long it should have asked again and did not; 0 while all is well."""
-        late_s = (now_boot_ns - self.boot_ns) / _NS - self.wait_s
+        late_s = (now_boot_ns - self.boot_ns) / NS_IN_S - self.wait_s
         return late_s if late_s > SILENT_S else 0.0
 
 

@@ -6,7 +6,7 @@ A Pi has no battery-backed clock, so each reading says how far it can be trusted
 import time
 from pathlib import Path
 
-from attendance.clock import ClockReading, ClockState
+from attendance.clock import NS_IN_MS, ClockReading, ClockState
 from attendance.discipline import kernel_discipline
 from attendance.records import ClockStepped
 
@@ -29,7 +29,7 @@ class KioskClock:
         """Look at all clocks once. Thread: any."""
         discipline = kernel_discipline()
         boot_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-        wall_ms = time.time_ns() // 1_000_000
+        wall_ms = time.time_ns() // NS_IN_MS
         if discipline is not None and discipline.synchronised:
             return ClockReading(wall_ms, discipline.max_error_ms, boot_ns, ClockState.NTP)
         return ClockReading(wall_ms, None, boot_ns, self._unsynchronised(wall_ms, boot_ns))
@@ -83,4 +83,4 @@ class StepWatch:
 
 
 def _offset_ms(reading: ClockReading) -> int:
-    return reading.wall_ms - reading.boot_ns // 1_000_000
+    return reading.wall_ms - reading.boot_ns // NS_IN_MS

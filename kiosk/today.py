@@ -8,12 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from attendance.clock import ClockReading, ClockState, from_ms, local_day
+from attendance.clock import NS_IN_MS, ClockReading, from_ms, local_day
 from attendance.presence import Movement, Presence, fold, in_order, movement_id
 from attendance.records import AttendanceRecord, Moved, Undone
 from attendance.wire import PresencePart
-
-_NS_IN_MS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +30,15 @@ class Now:
 
     def at(self, boot_ns: int) -> "Now":
         """Return another instant of this boot."""
-        return Now(self.at_ms + (boot_ns - self.boot_ns) // _NS_IN_MS, boot_ns, self.certain)
+        return Now(self.at_ms + (boot_ns - self.boot_ns) // NS_IN_MS, boot_ns, self.certain)
 
 
 def best_now(reading: ClockReading, contact: tuple[int, int] | None) -> Now:
     """Return now by the server's time, if `contact` (boot_ns, ms) was made in this boot, else by the wall clock."""
     if contact is not None:
         at_boot_ns, at_ms = contact
-        return Now(at_ms + (reading.boot_ns - at_boot_ns) // _NS_IN_MS, reading.boot_ns, certain=True)
-    return Now(reading.wall_ms, reading.boot_ns, certain=reading.state in (ClockState.NTP, ClockState.RTC))
+        return Now(at_ms + (reading.boot_ns - at_boot_ns) // NS_IN_MS, reading.boot_ns, certain=True)
+    return Now(reading.wall_ms, reading.boot_ns, certain=reading.state.trusted)
 
 
 @dataclass(frozen=True, slots=True)

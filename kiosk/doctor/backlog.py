@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from attendance.clock import JST, Clock, ClockState, from_ms
+from attendance.clock import Clock, ClockState, local_time
 from attendance.errors import WireError
 from attendance.finding import Finding
 from attendance.records import Head, read_line
@@ -23,7 +23,6 @@ WAITED_MS = 10 * 60_000
 """Sync sends within seconds."""
 LATE_MS = 7 * 24 * 3600 * 1000
 """The door lets a session go once a minute; a week more than it keeps them means that it does not."""
-_TRUSTED = frozenset({ClockState.NTP, ClockState.RTC})
 
 
 def check_backlog(settings: KioskSettings, clock: Clock, boot: str, known: Known) -> Iterator[Finding]:
@@ -74,7 +73,7 @@ def _waiting(reader: JournalReader, heads: list[Head], known: Known, now: Now, b
     times = [_made_ms(reader, head.session, through.get(head.session, -1) + 1, known, now, boot) for head in lacking]
     since_ms = min((each for each in times if each is not None), default=now.at_ms)
     if now.at_ms - since_ms > WAITED_MS:
-        since = f"{from_ms(since_ms).astimezone(JST):%Y-%m-%d %H:%M}"
+        since = f"{local_time(since_ms):%Y-%m-%d %H:%M}"
         yield Finding("unsent_long", wrong=True, values={"entries": number, "since": since})
     elif None in times:
         yield Finding("unsent_undated", wrong=True, values={"entries": number})
@@ -95,7 +94,7 @@ def _made_ms(reader: JournalReader, session: str, seq: int, known: Known, now: N
         return best_now(entry.at, contact).at_ms
     if its_boot == boot:
         return now.at(entry.at.boot_ns).at_ms
-    return entry.at.wall_ms if entry.at.state in _TRUSTED else None
+    return entry.at.wall_ms if entry.at.state.trusted else None
 
 
 def _kept(ages: list[SessionAge], known: Known, now: Now) -> Iterator[Finding]:

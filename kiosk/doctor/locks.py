@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from attendance.clock import NS_IN_S
 from kiosk.database import inode
 
 LOCKS = Path("/proc/locks")
@@ -51,7 +52,7 @@ class Lock:
         try:
             # After the name, which may hold anything. Source: proc_pid_stat(5), field 22.
             fields = Path(f"/proc/{self.process}/stat").read_bytes().rpartition(b")")[2].split()
-            return int(fields[19]) * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+            return int(fields[19]) * NS_IN_S // os.sysconf("SC_CLK_TCK")
         except (OSError, ValueError, IndexError):
             return 0
 

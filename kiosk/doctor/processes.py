@@ -3,18 +3,17 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from attendance.clock import Clock
+from attendance.clock import NS_IN_S, Clock
 from attendance.finding import Finding
+from attendance.wire import DoorProblem, SyncProblem
 from kiosk.config import KioskSettings
-from kiosk.delivery import Problem
 from kiosk.doctor.known import Known
 from kiosk.doctor.locks import WHOLE_FILE, Lock, write_locks
-from kiosk.door_report import DOOR_SILENT, JOURNAL_BROKEN, read_report
+from kiosk.door_report import read_report
 from kiosk.sync_report import SyncReport, read_sync_report
 
 CONTACT_OLD_S = 300.0
-_NS = 1_000_000_000
-_OF_SYNC = frozenset(Problem)
+_OF_SYNC = frozenset(SyncProblem)
 
 
 def door_lock_held(data_dir: Path) -> Lock | None:
@@ -30,14 +29,14 @@ def check_door(settings: KioskSettings, clock: Clock) -> Iterator[Finding]:
         return
     report = read_report(settings.runtime_dir)
     problems = report.problems(clock.read().boot_ns, lock.began_boot_ns)
-    if DOOR_SILENT in problems:
+    if DoorProblem.DOOR_SILENT in problems:
         yield Finding("door_hangs", wrong=True)
         return
-    if JOURNAL_BROKEN in problems:
+    if DoorProblem.JOURNAL_UNWRITABLE in problems:
         yield Finding("door_broken", wrong=True)
     if report.readers_down:
         yield Finding("door_readers", wrong=True, values={"names": ", ".join(report.readers_down)})
-    if JOURNAL_BROKEN not in problems and not report.readers_down:
+    if DoorProblem.JOURNAL_UNWRITABLE not in problems and not report.readers_down:
         yield Finding("door")
 
 
@@ -62,7 +61,7 @@ def _contact(known: Known, now_ns: int, report: SyncReport | None) -> Iterator[F
     """How long ago the server was heard, and what sync says is in between; it may try what the doctor does not."""
     reason = "-" if report is None else report.fault or "-"
     if known.contact is not None:
-        old_s = (now_ns - known.contact.at_boot_ns) / _NS
+        old_s = (now_ns - known.contact.at_boot_ns) / NS_IN_S
         if old_s > CONTACT_OLD_S:
             yield Finding("contact_old", wrong=True, values={"minutes": int(old_s // 60), "reason": reason})
     elif report is not None and known.error is None:

@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from attendance.catalogue import Catalogue
-from attendance.clock import JST, ClockReading, from_ms
+from attendance.clock import NS_IN_MS, ClockReading, local_time
 from attendance.finding import Finding
 from kiosk.doctor.readers import explain
 from kiosk.live.look import CardLook, Look
@@ -26,7 +26,6 @@ _TONE_OF_STANDING: dict[Standing, Tone] = {
     Standing.FOREIGN: "bad",
     Standing.RANDOM: "bad",
 }
-_MS_NS = 1_000_000
 
 
 class MarkView(msgspec.Struct, frozen=True):
@@ -190,5 +189,5 @@ def _verdict(look: Look | None, card: CardLook | None, words: Catalogue) -> tupl
 
 
 def _time_of(at_boot_ns: int, reading: ClockReading) -> str:
-    at_ms = reading.wall_ms - (reading.boot_ns - at_boot_ns) // _MS_NS
-    return f"{from_ms(max(0, at_ms)).astimezone(JST):%H:%M:%S}"
+    at_ms = reading.wall_ms - (reading.boot_ns - at_boot_ns) // NS_IN_MS
+    return f"{local_time(max(0, at_ms)):%H:%M:%S}"

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, replace
 
+from attendance.clock import NS_IN_S
 from kiosk.answer import Answer, AnswerKind, DoorStatus
 
 RECENT_MAX = 3
 RECENT_NS = 6_000_000_000
 SILENT_NS = 3_000_000_000
 """The door tells its status each second: without one for this long it hangs, perhaps on a disk."""
-_SECOND_NS = 1_000_000_000
 
 _MOVES = frozenset({AnswerKind.IN, AnswerKind.OUT})
 _WRITTEN = _MOVES | {AnswerKind.UNDONE, AnswerKind.UNKNOWN}
@@ -37,12 +37,12 @@ class Shown:
     @property
     def until_ns(self) -> int:
         """When it leaves: after its own time, and not before まちがえた does."""
-        return self.at_ns + max(_SHOWN_S[self.answer.kind], self.answer.undo_s) * _SECOND_NS
+        return self.at_ns + max(_SHOWN_S[self.answer.kind], self.answer.undo_s) * NS_IN_S
 
     @property
     def undo_until_ns(self) -> int:
         """When まちがえた leaves."""
-        return self.at_ns + self.answer.undo_s * _SECOND_NS
+        return self.at_ns + self.answer.undo_s * NS_IN_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from attendance.catalogue import Catalogue
-from attendance.clock import JST, ClockReading, ClockState, from_ms
+from attendance.clock import NS_IN_MS, ClockReading, ClockState, local_time
 from attendance.records import Direction
 from attendance.roster import ANIMAL_EMOJI, Mark
 from kiosk.answer import Answer, AnswerKind, DoorStatus
@@ -15,7 +15,6 @@ from kiosk.hours import hour_minute
 from kiosk.screen.stage import Shown, Stage
 
 IDLE: Literal["idle"] = "idle"
-_MS_NS = 1_000_000
 _WAYS = {AnswerKind.IN: Direction.ENTRY, AnswerKind.OUT: Direction.EXIT}
 _WITH_STAFF_LINE = frozenset({AnswerKind.UNKNOWN, AnswerKind.STAFF, AnswerKind.BROKEN})
 
@@ -76,7 +75,7 @@ def view(stage: Stage, reading: ClockReading, words: Catalogue, *, process: str,
     shown = stage.shown
     kind = shown.answer.kind if shown else AnswerKind.BROKEN if stage.broken else IDLE
     answer = shown.answer if shown else None
-    undo_ms = max(0, shown.undo_until_ns - reading.boot_ns) // _MS_NS if shown else 0
+    undo_ms = max(0, shown.undo_until_ns - reading.boot_ns) // NS_IN_MS if shown else 0
     said = _greeting(shown, reading, greetings) or kind
     time, date = _time_of_day(reading, words)
     return View(
@@ -134,7 +133,7 @@ def mark_view(mark: Mark, words: Catalogue) -> MarkView:
 def _time_of_day(reading: ClockReading, words: Catalogue) -> tuple[str, str]:
     if reading.state is ClockState.NONE:
         return "", ""  # no time is better than a wrong one
-    at = from_ms(reading.wall_ms).astimezone(JST)
+    at = local_time(reading.wall_ms)
     weekday = words.text(f"screen.weekday.{at.isoweekday()}")
     return f"{at:%H:%M}", words.text("screen.date", month=at.month, day=at.day, weekday=weekday)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from attendance.catalogue import Catalogue
-from attendance.clock import SystemClock, local_day, now
+from attendance.clock import NS_IN_MS, NS_IN_S, SystemClock, local_day, now
 from attendance.records import Direction, Moved, UnknownCard, read_line
 from kiosk.journal_reader import JournalReader
 from kiosk.roster_cache import RosterCache
@@ -226,7 +226,7 @@ def _tapped_ns(running: Running, taps: Sequence[Tap]) -> Mapping[Tap, int]:
     tapped = {laid[int(match[1])]: int(match[2]) for match in said}
     if first:
         began_ns = int(first[0][1])
-        tapped |= {tap: began_ns + round((LEAD_S + tap.at_s) * 1_000_000_000) for tap in taps if tap.door is Door.QR}
+        tapped |= {tap: began_ns + round((LEAD_S + tap.at_s) * NS_IN_S) for tap in taps if tap.door is Door.QR}
     return tapped
 
 
@@ -239,4 +239,4 @@ def _received_ns(stage: Stage) -> defaultdict[str, list[int]]:
 
 
 def _ms(from_ns: int, to_ns: int) -> float:
-    return (to_ns - from_ns) / 1_000_000
+    return (to_ns - from_ns) / NS_IN_MS
