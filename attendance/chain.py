@@ -14,11 +14,14 @@ from attendance.records import (
     write_line,
 )
 
+SECOND_HEADER = "a session entry opens a session, once"
+"""Why a header elsewhere, or none at the beginning, is not taken."""
+
 
 def place(draft: RecordDraft, *, kiosk: str, session: str, after: Head | None) -> tuple[AttendanceRecord, JournalLine]:
     """Return the draft as the next entry of its session. Raises: WireError unless a session opens it, and only once."""
     if (after is None) != isinstance(draft.body, SessionOpened):
-        raise WireError("journal", "a session entry opens a session, once")
+        raise WireError("journal", SECOND_HEADER)
     if after is not None and after.session != session:
         raise WireError("journal", "entries of two sessions in one chain")
     record = AttendanceRecord(

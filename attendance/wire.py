@@ -78,6 +78,29 @@ class KioskNow(msgspec.Struct, frozen=True, omit_defaults=True):
     """The last answer in this boot; None until there was one: how long the request was on its way is then not known."""
 
 
+class DoorProblem(StrEnum):
+    """What may be wrong with a kiosk's door."""
+
+    DOOR_SILENT = "door_silent"
+    """It hangs or does not run."""
+    JOURNAL_UNWRITABLE = "journal_unwritable"
+    """It records nothing."""
+    DISK_FULL = "disk_full"
+    """The space held back for the journal is used up."""
+
+
+class SyncProblem(StrEnum):
+    """What may be wrong with a kiosk's sync."""
+
+    CHAIN_DIFFERS = "chain_differs"
+    """The server holds another entry than the kiosk at the same place; a person must look."""
+    ENTRY_REFUSED = "entry_refused"
+    """The server does not take an entry, which by protocol it must; tried again later."""
+    JOURNAL_UNREADABLE = "journal_unreadable"
+    CACHE_UNUSABLE = "cache_unusable"
+    NAMES_KEY_UNWRITABLE = "names_key_unwritable"
+
+
 class Health(msgspec.Struct, frozen=True):
     """What staff and office should know of a kiosk."""
 
@@ -86,7 +109,7 @@ class Health(msgspec.Struct, frozen=True):
     readers: dict[str, str] = {}
     """Reader name to `up`, or the reason it is not."""
     problems: tuple[str, ...] = ()
-    """Codes of what is wrong, e.g. `journal_unwritable`."""
+    """Codes of what is wrong: of DoorProblem, of SyncProblem, or of a kiosk newer than the server."""
 
 
 class OfferRequest(msgspec.Struct, frozen=True):

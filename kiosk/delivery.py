@@ -6,12 +6,21 @@ The kiosk keeps no cursor: what to send is what the server says it lacks, and no
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from enum import StrEnum
 from typing import Protocol
 
 from attendance.errors import WireError
 from attendance.records import Head, JournalLine, SessionOpened, read_line
-from attendance.wire import MAX_BODY_BYTES, EntriesRequest, ErrorCode, Heard, OfferRequest, OfferResponse, Receipt, Want
+from attendance.wire import (
+    MAX_BODY_BYTES,
+    EntriesRequest,
+    ErrorCode,
+    Heard,
+    OfferRequest,
+    OfferResponse,
+    Receipt,
+    SyncProblem,
+    Want,
+)
 from attendance.wire import StateResponse as State
 from kiosk.errors import Trouble, UplinkError
 from kiosk.lost_entries import read_lost
@@ -30,18 +39,6 @@ BATCH_BYTES = MAX_BODY_BYTES // 3
 _POISON = frozenset({ErrorCode.BAD_REQUEST, ErrorCode.TOO_LARGE})
 LOST = frozenset({Trouble.TIMEOUT, Trouble.UNREACHABLE, Trouble.FOREIGN})
 """What befalls a request that is too large for the way, among others."""
-
-
-class Problem(StrEnum):
-    """What the sync process reports of itself in `Health.problems`."""
-
-    CHAIN_DIFFERS = "chain_differs"
-    """The server holds another entry than we do at the same place; a person must look."""
-    ENTRY_REFUSED = "entry_refused"
-    """The server does not take an entry, which by protocol it must; tried again later."""
-    JOURNAL_UNREADABLE = "journal_unreadable"
-    CACHE_UNUSABLE = "cache_unusable"
-    NAMES_KEY_UNWRITABLE = "names_key_unwritable"
 
 
 class JournalSource(Protocol):
@@ -83,7 +80,7 @@ class Delivery:
         self,
         journal: JournalSource,
         server: Server,
-        note: Callable[[Problem, str], None],
+        note: Callable[[SyncProblem, str], None],
         told: Callable[[str], int],
         heard: Callable[[str], Heard | None],
         acknowledged: Callable[[Head], None],
@@ -156,7 +153,7 @@ class Delivery:
                 too_large = len(lines) if error.code is ErrorCode.TOO_LARGE else too_large
                 return self._deliver(session, from_seq, len(lines) // 2, too_large=too_large)
             # By itself it is the fault of the entry, and no reason to send fewer of others.
-            self._note(Problem.ENTRY_REFUSED, f"session={session} seq={from_seq} code={error.code}")
+            self._note(SyncProblem.ENTRY_REFUSED, f"session={session} seq={from_seq} code={error.code}")
             return None
         if too_large:
             self._portion.too_many(too_large)
@@ -187,7 +184,7 @@ class Delivery:
             return None
         # Nothing, though it held what is before our stretch: it does not take that for the same session.
         if receipt.through < 0 or self.own_hash(receipt.session, receipt.through) != receipt.hash:
-            self._note(Problem.CHAIN_DIFFERS, f"session={receipt.session} seq={receipt.through}")
+            self._note(SyncProblem.CHAIN_DIFFERS, f"session={receipt.session} seq={receipt.through}")
             self.differing.add(receipt.session)
             return None
         self.differing.discard(receipt.session)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from attendance.chain import SECOND_HEADER
 from attendance.errors import WireError
 from attendance.records import (
     FIRST_PREV,
@@ -25,7 +26,6 @@ _MAX_REASON = 200
 
 OTHER_PLACE = "the line names another place"
 BROKEN_CHAIN = "the chain is broken before this entry"
-SECOND_HEADER = "a session entry opens a session, once"
 IMPOSSIBLE_CLOCK = "the clock reading is impossible"
 """Reasons that are told apart by who looks for a cause; stored, so what is in quarantine has those of its time."""
 

@@ -16,8 +16,7 @@ from attendance.clock import ClockReading, ClockState
 from attendance.policy import Policy, WayMode
 from attendance.records import AttendanceRecord, Direction, MadeBy
 from attendance.signatures import TAG, sign
-from attendance.wire import ErrorCode
-from kiosk.delivery import Problem
+from attendance.wire import DoorProblem, ErrorCode, SyncProblem
 from tests.attendance.wire_examples import LINES, MESSAGES
 
 ROOT = Path(__file__).parents[1]
@@ -42,7 +41,7 @@ def test_every_path_is_named() -> None:
     assert [path for path in paths if path not in DOCUMENT] == []
 
 
-@pytest.mark.parametrize("codes", [ErrorCode, Problem, ClockState, Direction, MadeBy, WayMode])
+@pytest.mark.parametrize("codes", [ErrorCode, DoorProblem, SyncProblem, ClockState, Direction, MadeBy, WayMode])
 def test_every_code_is_named(codes: type[StrEnum]) -> None:
     assert named(*codes) == set()
 

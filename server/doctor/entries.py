@@ -6,11 +6,12 @@ from datetime import timedelta
 
 from sqlalchemy import Connection, func, select
 
+from attendance.chain import SECOND_HEADER
 from attendance.clock import from_ms, local_day
 from attendance.finding import Finding
 from attendance.records import NOT_CANONICAL, WRONG_HASH
 from server.doctor.kiosks import name_of
-from server.entries import BROKEN_CHAIN, IMPOSSIBLE_CLOCK, OTHER_PLACE, SECOND_HEADER
+from server.entries import BROKEN_CHAIN, IMPOSSIBLE_CLOCK, OTHER_PLACE
 from server.ledger import OTHER_KIOSK
 from server.quarantine import REASONS
 from server.store.tables import entry, kiosk, movement, site

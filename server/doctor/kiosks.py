@@ -7,25 +7,15 @@ from sqlalchemy import Connection, Row, select
 
 from attendance.clock import JST, from_ms
 from attendance.finding import Finding
+from attendance.wire import DoorProblem, SyncProblem
 from server.doors import is_silent
 from server.store.tables import anchor, journal_session, kiosk, site
 from server.twins import has_twin
 
 UNSENT_MANY = 100
 """More than a rush brings together between two questions."""
-KNOWN_TROUBLE = frozenset(
-    {
-        "cache_unusable",
-        "chain_differs",
-        "disk_full",
-        "door_silent",
-        "entry_refused",
-        "journal_unreadable",
-        "journal_unwritable",
-        "names_key_unwritable",
-    }
-)
-"""What a kiosk may say of itself (docs/protocol.md), besides its readers; any other code is told as it is."""
+_KNOWN = frozenset({*DoorProblem, *SyncProblem})
+"""Any other code is told as it is."""
 
 
 def check_kiosks(conn: Connection, now_ms: int) -> Iterator[Finding]:
@@ -87,10 +77,10 @@ def _troubles(row: Row[Any]) -> Iterator[Finding]:
         kind, _, rest = code.partition(":")
         reader = rest.rpartition(":")[0]
         if kind == "reader" and reader:
-            if "door_silent" not in codes:
+            if DoorProblem.DOOR_SILENT not in codes:
                 yield Finding("kiosk_reader", wrong=True, values={"kiosk": name_of(row), "reader": reader})
         else:
-            known = code if code in KNOWN_TROUBLE else "other"
+            known = code if code in _KNOWN else "other"
             yield Finding(f"kiosk_{known}", wrong=True, values={"kiosk": name_of(row), "code": code})
 
 

@@ -2,17 +2,18 @@
 
 from dataclasses import dataclass
 
-_DOOR_SILENT = "door_silent"
-_SENTENCES = {
-    _DOOR_SILENT: "web.trouble.door_silent",
-    "journal_unwritable": "web.trouble.journal_unwritable",
-    "disk_full": "web.trouble.disk_full",
+from attendance.wire import DoorProblem, SyncProblem
+
+_SENTENCES: dict[str, str] = {
+    DoorProblem.DOOR_SILENT: "web.trouble.door_silent",
+    DoorProblem.JOURNAL_UNWRITABLE: "web.trouble.journal_unwritable",
+    DoorProblem.DISK_FULL: "web.trouble.disk_full",
     # Whatever of these it is, staff can do the same about it: the office must look, and figures may be short.
-    "chain_differs": "web.trouble.records_held",
-    "entry_refused": "web.trouble.records_held",
-    "journal_unreadable": "web.trouble.records_held",
-    "cache_unusable": "web.trouble.cache_unusable",
-    "names_key_unwritable": "web.trouble.names_key_unwritable",
+    SyncProblem.CHAIN_DIFFERS: "web.trouble.records_held",
+    SyncProblem.ENTRY_REFUSED: "web.trouble.records_held",
+    SyncProblem.JOURNAL_UNREADABLE: "web.trouble.records_held",
+    SyncProblem.CACHE_UNUSABLE: "web.trouble.cache_unusable",
+    SyncProblem.NAMES_KEY_UNWRITABLE: "web.trouble.names_key_unwritable",
 }
 
 
@@ -32,7 +33,7 @@ TWIN = Trouble("web.trouble.twin", "two_machines")
 def troubles(codes: str) -> tuple[Trouble, ...]:
     """Return what to tell of the codes of a kiosk, each sentence once; a code that is not known has a general one."""
     found = [_trouble(code) for code in codes.split()]
-    if any(each.code == _DOOR_SILENT for each in found):
+    if any(each.code == DoorProblem.DOOR_SILENT for each in found):
         # What it said of its readers before is old, and there is one thing to do.
         found = [each for each in found if not each.reader]
     told: dict[tuple[str, str], Trouble] = {}

@@ -11,10 +11,10 @@ from attendance import process_owner
 from attendance.catalogue import Language
 from attendance.clock import ClockState
 from attendance.finding import Finding
+from attendance.wire import SyncProblem
 from kiosk import doctor, live
 from kiosk.catalogues import catalogues
 from kiosk.config import ReaderKind, ReaderSettings
-from kiosk.delivery import Problem
 from kiosk.doctor import examine
 from kiosk.identity import coming_key
 from tests.kiosk.doctor_parts import examined, house, running_clock, settings, wrong_of
@@ -127,8 +127,8 @@ def test_a_reader_that_does_not_answer_is_named(tmp_path: Path) -> None:
     assert [finding.values["name"] for finding in findings if finding.code == "reader"] == ["good"]
 
 
-@pytest.mark.parametrize("problem", Problem)
-def test_whatever_sync_may_report_has_a_sentence_and_a_remedy(problem: Problem) -> None:
+@pytest.mark.parametrize("problem", SyncProblem)
+def test_whatever_sync_may_report_has_a_sentence_and_a_remedy(problem: SyncProblem) -> None:
     for language in Language:
         assert len(Finding(f"sync_{problem}", wrong=True).sentences(catalogues()[language])) == 2
 
@@ -142,7 +142,7 @@ def test_no_sentence_is_left_over_from_a_finding_that_is_made_no_more() -> None:
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    made = literals | {f"clock_{state}" for state in ClockState} | {f"sync_{problem}" for problem in Problem}
+    made = literals | {f"clock_{state}" for state in ClockState} | {f"sync_{problem}" for problem in SyncProblem}
     for language in Language:
         said = {each.split(".")[1] for each in catalogues()[language].ids if each.startswith("doctor.")}
         assert said - made == {"line", "well", "wrong"}

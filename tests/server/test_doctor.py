@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from attendance import process_owner
 from attendance.catalogue import Language
 from attendance.finding import Finding
+from attendance.wire import DoorProblem, SyncProblem
 from server import doctor
 from server.backup.make import make_backup
 from server.backup.restore import make_key
@@ -20,7 +21,6 @@ from server.cli import main
 from server.config import BackupSettings, SmtpSettings
 from server.doctor import examination
 from server.doctor.entries import _KINDS
-from server.doctor.kiosks import KNOWN_TROUBLE
 from server.ledger import accept
 from server.store.engine import Store, sqlite_url
 from server.store.migrations import Schema
@@ -58,7 +58,7 @@ def codes() -> set[str]:
     said = {each for each in re.findall(r'"([a-z_]+)"', source) if f"doctor.{each}" in catalogues()[Language.EN].ids}
     said |= {f"database_{age}" for age in Schema if age is not Schema.CURRENT}
     said |= {f"quarantine_{kind}" for kind in {*_KINDS.values(), "strange"}}
-    said |= {f"kiosk_{code}" for code in {*KNOWN_TROUBLE, "other"}}
+    said |= {f"kiosk_{code}" for code in {*DoorProblem, *SyncProblem, "other"}}
     for code in ("web", "public", "live", "public_live"):
         said |= {f"{code}_wrong", f"{code}_unreached"}
     return said

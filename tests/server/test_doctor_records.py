@@ -12,11 +12,11 @@ from sqlalchemy import Row, delete, update
 from attendance.cards import CardToken
 from attendance.discipline import Discipline, kernel_discipline
 from attendance.records import JournalLine, UnknownCard, line_hash
-from attendance.wire import EntriesRequest
+from attendance.wire import DoorProblem, EntriesRequest, SyncProblem
 from server.doctor import chains
 from server.doctor.clock import check_machine_clock
 from server.doctor.entries import RECENT_DAYS
-from server.doctor.kiosks import KNOWN_TROUBLE, UNSENT_MANY
+from server.doctor.kiosks import UNSENT_MANY
 from server.doctor.notices import FAILED_DAYS, STUCK_MS, TRIED_OFTEN
 from server.doors import SILENT_MS
 from server.ledger import accept
@@ -24,7 +24,6 @@ from server.notify.outbox import queue_moved
 from server.store.engine import Store
 from server.store.ids import new_id
 from server.store.tables import anchor, delivery, entry, guardian, journal_session, kiosk, movement, unknown_card
-from server.web import trouble
 from tests.server import factories as make
 from tests.server.doctor_parts import found, wrong
 from tests.server.factories import NOON_MS
@@ -104,15 +103,11 @@ def test_kiosks_that_are_silent_or_were_never_heard(folder: Path, store: Store) 
     assert wrong(seen) == {"kiosks_silent", "kiosks_never"}, "what a silent kiosk said is old"
 
 
-@pytest.mark.parametrize("code", sorted(KNOWN_TROUBLE))
+@pytest.mark.parametrize("code", [*DoorProblem, *SyncProblem])
 def test_each_trouble_that_a_kiosk_tells_of(folder: Path, store: Store, door: Row[Any], code: str) -> None:
     change(store, update(kiosk).values(trouble=code))
     assert told(folder, f"kiosk_{code}")["kiosk"] == "Sakura Front"
     assert wrong(found(folder)) == {f"kiosk_{code}"}
-
-
-def test_every_trouble_that_staff_are_told_of_is_known_here() -> None:
-    assert trouble._SENTENCES.keys() == KNOWN_TROUBLE
 
 
 def test_a_reader_that_is_down_and_a_trouble_of_a_newer_kiosk(folder: Path, store: Store, door: Row[Any]) -> None:

@@ -5,9 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attendance.catalogue import Language
-from attendance.wire import Health
-from kiosk.delivery import Problem
-from kiosk.door_report import DOOR_SILENT, JOURNAL_BROKEN, READER_DOWN
+from attendance.wire import DoorProblem, Health, SyncProblem
+from kiosk.door_report import READER_DOWN
 from server.catalogues import catalogues
 from server.offer import trouble_of
 from server.web.trouble import Trouble, troubles
@@ -37,7 +36,7 @@ def test_the_name_of_a_reader_may_hold_a_colon() -> None:
     assert only.reader == "nfc:usb"
 
 
-@pytest.mark.parametrize("code", [*Problem, DOOR_SILENT, JOURNAL_BROKEN])
+@pytest.mark.parametrize("code", [*DoorProblem, *SyncProblem])
 def test_every_code_of_a_kiosk_has_a_sentence_of_its_own(code: str) -> None:
     (only,) = told(code)
     assert only.message != "web.trouble.other"
@@ -49,13 +48,13 @@ def test_a_code_that_is_new_to_this_server_is_named_in_a_general_sentence() -> N
 
 
 def test_of_a_door_that_is_silent_no_reader_is_told() -> None:
-    assert messages(DOOR_SILENT, readers=DOWN) == ["web.trouble.door_silent"]
+    assert messages(DoorProblem.DOOR_SILENT, readers=DOWN) == ["web.trouble.door_silent"]
 
 
 def test_two_codes_with_one_meaning_are_told_once() -> None:
-    assert told(Problem.CHAIN_DIFFERS, JOURNAL_BROKEN, Problem.ENTRY_REFUSED) == (
-        Trouble("web.trouble.records_held", Problem.CHAIN_DIFFERS),
-        Trouble("web.trouble.journal_unwritable", JOURNAL_BROKEN),
+    assert told(SyncProblem.CHAIN_DIFFERS, DoorProblem.JOURNAL_UNWRITABLE, SyncProblem.ENTRY_REFUSED) == (
+        Trouble("web.trouble.records_held", SyncProblem.CHAIN_DIFFERS),
+        Trouble("web.trouble.journal_unwritable", DoorProblem.JOURNAL_UNWRITABLE),
     )
 
 
