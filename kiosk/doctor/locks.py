@@ -11,6 +11,8 @@ from kiosk.database import inode
 LOCKS = Path("/proc/locks")
 WHOLE_FILE = "FLOCK"
 """What flock(2) leaves in the list; SQLite's locks are of another kind."""
+_LOOKS = 4
+"""The kernel hands a long list over in pieces, and leaves lines out when others lock and unlock in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +63,13 @@ def write_locks(path: Path, listed: Path = LOCKS) -> list[Lock]:
     """Return the locks that shut others out of a file; none when it cannot be known."""
     try:
         file = path.stat()
-        lines = listed.read_text(encoding="ascii", errors="replace").splitlines()
+        for _ in range(_LOOKS):
+            lines = listed.read_text(encoding="ascii", errors="replace").splitlines()
+            if found := list(_parsed(lines, file)):
+                return found
     except OSError:
-        return []
-    return list(_parsed(lines, file))
+        pass
+    return []
 
 
 def _parsed(lines: list[str], file: os.stat_result) -> Iterator[Lock]:

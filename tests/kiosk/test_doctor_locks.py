@@ -4,7 +4,10 @@ import fcntl
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
+from itertools import cycle
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
@@ -29,6 +32,29 @@ def test_a_lock_that_is_really_held_is_found_with_its_program(file: Path) -> Non
         assert lock.program == f"{Path('/proc/self/comm').read_text().strip()} ({os.getpid()})"
         assert lock.began_boot_ns > 0
     assert write_locks(file) == []
+
+
+def test_a_lock_that_is_held_is_found_while_many_others_come_and_go(file: Path, tmp_path: Path) -> None:
+    with file.open("w") as held, ExitStack() as stack:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        # More than the kernel hands over in one piece.
+        others = [stack.enter_context((tmp_path / str(number)).open("w")) for number in range(150)]
+        ending = Event()
+
+        def come_and_go() -> None:
+            for way in cycle((fcntl.LOCK_EX, fcntl.LOCK_UN)):
+                for other in others:
+                    fcntl.flock(other, way)
+                if ending.is_set():
+                    return
+
+        busy = Thread(target=come_and_go)
+        busy.start()
+        try:
+            assert all(write_locks(file) for _ in range(1000))
+        finally:
+            ending.set()
+            busy.join()
 
 
 def listing(folder: Path, *lines: str) -> Path:
