@@ -7,7 +7,7 @@ ties to it may be either: the journal that follows one that was set aside names 
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, func, select
 
 from attendance.clock import ClockReading
 from attendance.records import JournalLine, SessionOpened, read_line
@@ -15,8 +15,6 @@ from server.store.chunks import chunks
 from server.store.tables import anchor, entry, journal_session, kiosk, movement
 from server.timeline import Anchor, Neighbours, TimeSource, drift_ms
 
-_MOST_NAMES = 200
-"""In one statement: SQLite bounds how deep an OR of them may be."""
 _HEADERS = select(journal_session.c.session, journal_session.c.boot, entry.c.line, entry.c.hash).join(
     entry, (entry.c.session == journal_session.c.session) & (entry.c.seq == 0)
 )
@@ -38,11 +36,11 @@ def find_neighbours(conn: Connection, kiosk_id: str, boot: str, now_ms: int) -> 
         return None
     first = min((each.at for each in headers), key=lambda at: at.boot_ns)
     earlier = _boots_of(conn, {name for each in headers for name in each.named}) - {boot}
-    later = _boots_naming(conn, kiosk_id, [each.session for each in headers]) - earlier - {boot}
     after = [*_ends(conn, kiosk_id, earlier, first), *_enrolled(conn, kiosk_id, headers, first)]
     if not after:
         return None
     after_ms = max(after)
+    later = _boots_naming(conn, kiosk_id, {each.session for each in headers}, after_ms) - earlier - {boot}
     starts = _starts(conn, kiosk_id, later)
     return Neighbours(first, after_ms, min([now_ms, *(each for each in starts if each > after_ms)]))
 
@@ -101,14 +99,17 @@ def _boots_of(conn: Connection, sessions: Collection[str]) -> set[str]:
     return boots
 
 
-def _boots_naming(conn: Connection, kiosk_id: str, sessions: Collection[str]) -> set[str]:
-    """Return the kiosk's boots of which a header names one of these sessions."""
+def _boots_naming(conn: Connection, kiosk_id: str, sessions: Collection[str], since_ms: int) -> set[str]:
+    """Return the kiosk's boots of which a header names one of these sessions, none of which began before an instant.
+
+    What names them came after they began, so of years only that is read. (A server's clock that was behind meanwhile
+    hides some of it: the boot's bounds are wider then.)
+    """
+    came = (journal_session.c.kiosk_id == kiosk_id) & (journal_session.c.grown_at_ms >= since_ms)
     boots: set[str] = set()
-    for some in chunks(sorted(sessions), _MOST_NAMES):
-        mention = or_(*(entry.c.line.contains(each) for each in some))
-        of_kiosk = (journal_session.c.kiosk_id == kiosk_id) & (journal_session.c.boot != "")
-        for row in conn.execute(_HEADERS.where(of_kiosk, mention)).all():
+    for row in conn.execute(_HEADERS.where(came, journal_session.c.boot != "")):
+        if any(each in row.line for each in sessions):
             body = read_line(JournalLine(line=row.line, hash=row.hash)).body
-            if isinstance(body, SessionOpened) and any(head.session in some for head in body.heads):
+            if isinstance(body, SessionOpened) and any(head.session in sessions for head in body.heads):
                 boots.add(row.boot)
     return boots

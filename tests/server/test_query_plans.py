@@ -12,6 +12,7 @@ from server.catalogues import catalogues
 from server.closing import closing_list
 from server.headcount import headcount
 from server.ledger import accept
+from server.neighbours import find_neighbours
 from server.notify.dispatcher import DispatchRules, send_next
 from server.notify.transport import Message
 from server.offer import answer
@@ -48,9 +49,18 @@ def plans(store: Store) -> Iterator[dict[str, list[str]]]:
 
 
 def read_whole(seen: dict[str, list[str]]) -> list[str]:
-    """Return the steps of plans that go through a growing table from end to end."""
+    """Return the steps of plans that go through a growing table from end to end, or through all of one kiosk or child.
+
+    Those of a kiosk of years are a thousand boots.
+    """
     whole = [f"SCAN {table}" for table in GROWING]
-    return [step for steps in seen.values() for step in steps if " ".join(step.split()[:2]) in whole]
+    of_one = [f"SEARCH {table}" for table in GROWING]
+    steps = {step: " ".join(step.split()[:2]) for plan in seen.values() for step in plan}
+    return [
+        step
+        for step, begins in steps.items()
+        if begins in whole or (begins in of_one and step.endswith(("(kiosk_id=?)", "(child_id=?)")))
+    ]
 
 
 @pytest.fixture
@@ -83,6 +93,24 @@ def test_a_roster_brought_in(store: Store, door: Row[Any]) -> None:
         assert accept(store, door, session.request(), NOON_MS).quarantined == (1, 2)
         with store.write() as conn:
             take_out(conn, NOON_MS)
+    assert read_whole(seen) == []
+
+
+def test_a_boot_that_never_met_the_server_and_then_does(store: Store, door: Row[Any]) -> None:
+    child = make.child(store, at=door.site_id)
+    before = Session(door.id, boot="b1")
+    accept(store, door, before.request(), NOON_MS)
+    assert before.head is not None
+    session = Session(door.id, boot="b2", heads=(before.head,))
+    session.moved(child.id)
+    session.unknown()
+    with plans(store) as seen:
+        accept(store, door, session.request(), NOON_MS)
+        with store.read() as conn:
+            assert find_neighbours(conn, door.id, "b2", NOON_MS)
+        with store.write() as conn:
+            answer(conn, door, offer(session, boot="b2"), NOON_MS)
+    assert len(seen) > 15
     assert read_whole(seen) == []
 
 

@@ -46,6 +46,7 @@ journal_session = Table(
     Column("hash", HASH, nullable=False),
     ms("grown_at_ms"),  # when its last entry came
     Index("ix_journal_session_kiosk_grown", "kiosk_id", "grown_at_ms"),
+    Index("ix_journal_session_kiosk_boot", "kiosk_id", "boot"),
 )
 
 anchor = Table(
