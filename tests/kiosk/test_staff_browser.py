@@ -1,55 +1,21 @@
-"""The staff panel in a real browser: by finger, by mouse and by keyboard, with cards read meanwhile."""
+"""What is done at the staff panel in a real browser: by finger, by mouse and by keyboard, with cards read meanwhile."""
 
-import io
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from attendance.catalogue import Language
 from attendance.clock import ManualClock
 from attendance.records import Direction
 from attendance.roster import DisplayName
 from attendance.staff_pin import hash_pin
 from kiosk.answer import AnswerKind, ChildNow, Whereabouts
 from kiosk.screen import Screen, ScreenServer
-from tests.kiosk.screen_parts import AFTERNOON, OWL, RememberedPresses, answer, door_status, screen
+from tests.kiosk.screen_parts import AFTERNOON, OWL, RememberedPresses, answer, door_status
+from tests.kiosk.staff_panel import at_the_door, at_the_panel, steady, touch_child, type_pin, unlock
 from tests.kiosk.staff_parts import PIN, RememberedEntries, children
-from tests.kiosk.test_screen_browser import IN_DOCUMENTS, PALETTE, SIZES, opened, see, serving
-
-FULL = 120
-LONG = DisplayName("勘解由小路 左衛門三郎", "かでのこうじ さえもんさぶろう")
-# Buttons that a finger cannot hit or that are cut off: outside of where nothing scrolls, small, or on each other.
-BADLY_PLACED = """() => {
-    const bad = [];
-    const looked = "#panel button, #by-staff, #more, #panel-title, #panel-said, #strip p";
-    const shown = [...document.querySelectorAll(looked)]
-        .filter((each) => each.checkVisibility() && !each.closest("#page[inert]"));
-    const scrolls = document.querySelector("#children").getBoundingClientRect();
-    for (const each of shown) {
-        const {left, top, right, bottom, width, height} = each.getBoundingClientRect();
-        const name = each.id || each.textContent.trim();
-        const tile = each.closest("#children");
-        const beside = tile ? left < scrolls.left || right > scrolls.right + 0.5 : left < 0 || right > innerWidth + 0.5;
-        if (beside || (!tile && (top < 0 || bottom > innerHeight + 0.5))) bad.push(`${name} outside`);
-        const cut = each.scrollWidth > each.clientWidth + 1 || each.scrollHeight > each.clientHeight + 1;
-        if (cut) bad.push(`${name} cut off`);
-        if (each.tagName === "BUTTON" && (width < 48 || height < 56)) bad.push(`${name} small`);
-    }
-    const fixed = shown.filter((each) => !each.closest("#children"));
-    for (const one of fixed) for (const other of fixed) {
-        if (one === other || one.contains(other) || other.contains(one)) continue;
-        const a = one.getBoundingClientRect(), b = other.getBoundingClientRect();
-        if (one.id === "panel-title" || other.id === "panel-title") continue;
-        if (a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1)
-            bad.push(`${one.id || one.textContent.trim()} on ${other.id || other.textContent.trim()}`);
-    }
-    return bad;
-}"""
+from tests.kiosk.test_screen_browser import opened, see, serving
 
 
 @pytest.fixture
@@ -82,134 +48,6 @@ def server(shown: Screen) -> Iterator[ScreenServer]:
 def page(browser: Browser, server: ScreenServer) -> Iterator[Page]:
     with opened(browser, server) as watching:
         yield watching
-
-
-def at_the_door(
-    door: RememberedEntries,
-    *,
-    clock: ManualClock | None = None,
-    presses: RememberedPresses | None = None,
-    language: Language = Language.JA_EASY,
-) -> Screen:
-    made = screen(presses, clock, language=language, staff=door)
-    made.status(door_status(by_staff=door.pin is not None))
-    return made
-
-
-@contextmanager
-def at_the_panel(browser: Browser, shown: Screen, size: str = "800x480") -> Iterator[Page]:
-    with serving(shown) as server, opened(browser, server, size, has_touch=True) as page:
-        yield page
-
-
-def steady(page: Page) -> None:
-    """Wait as long as a person does between two touches."""
-    page.wait_for_timeout(450)
-
-
-def type_pin(page: Page, pin: str = PIN) -> None:
-    steady(page)
-    for digit in pin:
-        page.locator(f"#pad [data-digit='{digit}']").click()
-    page.locator("#try").click()
-
-
-def unlock(page: Page) -> None:
-    page.locator("#by-staff").click()
-    type_pin(page)
-    expect(page.locator("#who")).to_be_visible()
-    steady(page)
-
-
-def touch_child(page: Page, name: str) -> None:
-    page.locator("#children button", has_text=name).click()
-    expect(page.locator("#way")).to_be_visible()
-    steady(page)
-
-
-@pytest.mark.parametrize("language", list(Language))
-@pytest.mark.parametrize("size", SIZES)
-def test_every_step_fits_every_screen(
-    browser: Browser, screenshots: Path, tmp_path: Path, size: str, language: Language
-) -> None:
-    door = RememberedEntries(children(FULL))
-    shown = at_the_door(door, language=language)
-    in_documents = language is Language.JA and (size, language) in IN_DOCUMENTS
-    ending = IN_DOCUMENTS[size, language] if in_documents else ""
-    folder = screenshots if in_documents else tmp_path
-    badly: dict[str, list[str]] = {}
-
-    def look(page: Page, name: str) -> None:
-        if problems := page.evaluate(BADLY_PLACED):
-            badly[name] = problems
-        picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-        picture.quantize(PALETTE, dither=Image.Dither.NONE).save(folder / f"panel-{name}{ending}.png", optimize=True)
-
-    with at_the_panel(browser, shown, size) as page:
-        expect(page.locator("#by-staff")).to_be_visible()
-        look(page, "button")
-        page.locator("#by-staff").tap()
-        type_pin(page, "4712")
-        expect(page.locator("#panel-said")).to_be_visible()
-        look(page, "pin")
-        type_pin(page)
-        expect(page.locator("#who")).to_be_visible()
-        look(page, "children")
-        steady(page)
-        page.locator("#groups button").nth(4).tap()
-        look(page, "row")
-        shown.show(answer(7, mark=OWL, name=LONG, undo_s=8))
-        expect(page.locator("#strip")).to_be_visible()
-        look(page, "card")
-        steady(page)
-        page.locator("#children button:visible").nth(2).tap()
-        expect(page.locator("#way")).to_be_visible()
-        look(page, "way")
-        steady(page)
-        page.locator("#ways button").first.tap()
-        expect(page.locator("#more")).to_be_visible()
-        look(page, "answer")
-    assert badly == {}
-
-
-@pytest.mark.parametrize("kind", [kind for kind in AnswerKind if kind not in {AnswerKind.ASK, AnswerKind.BROKEN}])
-def test_the_button_lies_on_nothing_else(shown: Screen, page: Page, kind: AnswerKind) -> None:
-    shown.show(answer(1, kind))
-    see(page, kind)
-    expect(page.locator("#by-staff")).to_be_visible()
-    overlaps = page.evaluate(
-        """() => ["#title", "#name", "#note", "#staff", "#figure"].filter((id) => {
-            const a = document.querySelector(id), b = document.querySelector("#by-staff");
-            const [one, other] = [a.getBoundingClientRect(), b.getBoundingClientRect()];
-            return a.checkVisibility() && one.height > 0 && one.bottom > other.top + 1 && one.right > other.left;
-        })"""
-    )
-    assert overlaps == []
-
-
-def test_axe_finds_nothing_wrong_with_any_step(
-    shown: Screen, page: Page, door: RememberedEntries, violations: Callable[[Page], list[str]]
-) -> None:
-    door.there = children(30)
-    wrong = {}
-    expect(page.locator("#by-staff")).to_be_visible()
-    wrong["button"] = violations(page)
-    page.locator("#by-staff").click()
-    type_pin(page, "4712")
-    expect(page.locator("#panel-said")).to_be_visible()
-    wrong["pin"] = violations(page)
-    type_pin(page)
-    expect(page.locator("#who")).to_be_visible()
-    shown.show(answer(7, mark=OWL, undo_s=8))
-    expect(page.locator("#strip")).to_be_visible()
-    wrong["children"] = violations(page)
-    steady(page)
-    touch_child(page, "あおき はな")
-    wrong["way"] = violations(page)
-    page.locator("#ways button").first.click()
-    expect(page.locator("#more")).to_be_visible()
-    wrong["answer"] = violations(page)
-    assert {step: found for step, found in wrong.items() if found} == {}
 
 
 def test_a_site_without_a_pin_has_no_button(browser: Browser) -> None:
