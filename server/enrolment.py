@@ -90,9 +90,8 @@ def revoke(conn: Connection, kiosk_id: str, now_ms: int, *, who: str) -> bool:
 
 
 def _redeem(conn: Connection, code: str, public: Ed25519PublicKey, app: str, now_ms: int) -> Row[Any] | None:
-    row = conn.execute(
-        select(enrolment_code).where(enrolment_code.c.selector == code[:_SELECTOR_LENGTH]).with_for_update()
-    ).one_or_none()
+    selects = enrolment_code.c.selector == code[:_SELECTOR_LENGTH]
+    row = conn.execute(select(enrolment_code).where(selects)).one_or_none()
     if row is None or row.expires_at_ms <= now_ms or row.tries >= TRIES:
         return None
     this = enrolment_code.c.id == row.id

@@ -134,7 +134,7 @@ def _owner(conn: Connection, sender: Row[Any], named: str) -> str | None:
 
 
 def _held(conn: Connection, sender: Row[Any], name: str) -> _Session:
-    row = conn.execute(select(journal_session).where(journal_session.c.session == name).with_for_update()).one_or_none()
+    row = conn.execute(select(journal_session).where(journal_session.c.session == name)).one_or_none()
     if row is None:
         return _Session(name=name, owner=sender.id, named=None)
     understood = select(entry.c.line).where(entry.c.session == name, quarantine.IS_UNDERSTOOD)
@@ -223,14 +223,6 @@ class _Strangers:
 
     @classmethod
     def among(cls, conn: Connection, session: str, records: Sequence[AttendanceRecord]) -> "_Strangers":
-        found = cls._known_by_now(conn, session, records)
-        if found.waiting or any(found._is_of_stranger(each) for each in records):
-            quarantine.lock(conn)  # a roster may just be bringing them in
-            found = cls._known_by_now(conn, session, records)
-        return found
-
-    @classmethod
-    def _known_by_now(cls, conn: Connection, session: str, records: Sequence[AttendanceRecord]) -> "_Strangers":
         undone = {each.body.seq for each in records if isinstance(each.body, Undone)}
         return cls(known_children(conn, records), quarantine.waiting(conn, session, undone))
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, or_, select, update
 from attendance.records import AttendanceRecord, JournalLine, Moved, Undone, kind_of, read_line
 from server.derive import Source, derive, known_children
 from server.store.chunks import chunks
-from server.store.tables import entry, journal_session, kiosk, site
+from server.store.tables import entry, journal_session, kiosk
 
 log = logging.getLogger(__name__)
 
@@ -38,14 +38,6 @@ def waiting(conn: Connection, session: str, seqs: Iterable[int]) -> set[int]:
         asked = select(entry.c.seq).where(entry.c.session == session, entry.c.seq.in_(some), kept)
         found.update(conn.execute(asked).scalars())
     return found
-
-
-def lock(conn: Connection) -> None:
-    """Let either a roster or entries of unknown children in at a time, until the transaction ends.
-
-    Where writers do not wait for each other (PostgreSQL), both could miss what the other brings.
-    """
-    conn.execute(select(site.c.id).order_by(site.c.id).with_for_update()).all()
 
 
 def take_out(conn: Connection, now_ms: int) -> int:

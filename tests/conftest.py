@@ -1,4 +1,4 @@
-"""What tests of any package share: Hypothesis without a clock, and one headless chromium per worker."""
+"""What tests of any package share: Hypothesis without a clock; one headless chromium and one PostgreSQL per worker."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -8,6 +8,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.postgresql import Cluster
 
 # No test fails because a machine is slow. What else Hypothesis chooses, as for CI, stays.
 settings.register_profile("untimed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -48,6 +50,17 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Cluster]:
+    """A PostgreSQL of this worker's own; a test makes its databases and drops them."""
+    try:
+        cluster = Cluster()
+    except RuntimeError as error:
+        pytest.fail(str(error), pytrace=False)
+    yield cluster
+    cluster.close()
 
 
 @pytest.fixture

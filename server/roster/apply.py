@@ -65,7 +65,6 @@ def apply(
     The ids of new children follow from their numbers under the `master` key. What kiosks told of children whom nobody
     knew leaves quarantine. Raises: RosterRefused when a number belongs to somebody else at another site.
     """
-    quarantine.lock(conn)
     today = local_day(from_ms(now_ms))
     rows = list(rows)
     _refuse_strangers(conn, site_id, rows, words)

@@ -1,7 +1,8 @@
 """The store: one database, used through `read` and `write`; all that differs between SQLite and PostgreSQL is here.
 
-On SQLite one writer at a time holds both the in-process lock and BEGIN IMMEDIATE, so a transaction never fails half
-way because another began to write; readers go on beside it (WAL).
+One writer at a time, in whatever process: it holds the in-process lock and then, on SQLite, BEGIN IMMEDIATE, on
+PostgreSQL an advisory lock. So what a writer has read stays true until it commits, and no transaction fails half way
+because another began to write; readers go on beside it.
 """
 
 import sqlite3
@@ -14,7 +15,14 @@ from typing import Any
 
 from sqlalchemy import Connection, create_engine, event, make_url, text
 from sqlalchemy.engine import URL, Engine
-from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError, ProgrammingError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    InternalError,
+    NoSuchModuleError,
+    OperationalError,
+    ProgrammingError,
+)
 
 from server.errors import StoreError
 
@@ -22,10 +30,19 @@ BUSY_TIMEOUT_S = 5.0
 _WRITE_WAIT_S = 30.0
 _CONNECT_TIMEOUT_S = 10
 _BEGIN = "tadaima_begin"
-_MIGRATION_LOCK = 0x7461646169  # any number nobody else uses in this database
+_WRITE_SQLITE: dict[str, Any] = {_BEGIN: "BEGIN IMMEDIATE"}
+_WRITE_POSTGRESQL: dict[str, Any] = {"isolation_level": "READ COMMITTED"}  # else it saw the time before it was alone
+_ALONE = text(
+    "SELECT set_config('lock_timeout', :wait, true), set_config('idle_in_transaction_session_timeout', :wait, true),"
+    " set_config('synchronous_commit', replace(current_setting('synchronous_commit'), 'off', 'on'), true),"
+    f" pg_advisory_xact_lock({0x7461646169})"  # any number nobody else uses in this database
+)
+"""Makes a transaction on PostgreSQL the one writer, or fails when another has been that for too long; of a machine that
+went away in the midst of writing the server lets go after as long. A commit is on disk, whatever others there prefer.
+"""
 _UNDEFINED_TABLE = "42P01"  # PostgreSQL's name for it; SQLite says it in words
 _NOT_SET_UP = "the database is not set up; run tadaima-server init"
-_MENDABLE = (OperationalError, DatabaseError)
+_MENDABLE = (OperationalError, DatabaseError, InternalError)
 
 
 class Store:
@@ -56,8 +73,10 @@ class Store:
             raise StoreError("the database is busy: another part of this process has been writing for too long")
         try:
             with self._mended(), self._engine.connect() as plain:
-                conn = plain.execution_options(**{_BEGIN: "BEGIN IMMEDIATE"})
+                conn = plain.execution_options(**(_WRITE_SQLITE if self._sqlite else _WRITE_POSTGRESQL))
                 with conn.begin():
+                    if not self._sqlite:
+                        conn.execute(_ALONE, {"wait": f"{_WRITE_WAIT_S}s"})
                     yield conn
         finally:
             self._writing.release()
@@ -80,11 +99,6 @@ class Store:
                 self._watch.invalidate()
                 self._close_watch()
                 raise StoreError(f"{_location(self._engine.url)}: {_advice(str(error))}") from error
-
-    def lock_migrations(self, conn: Connection) -> None:
-        """Let only one process at a time past this point, until the transaction ends."""
-        if not self._sqlite:  # there BEGIN IMMEDIATE is lock enough
-            conn.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
 
     def close(self) -> None:
         """Close every connection; the store is not usable afterwards."""
@@ -204,6 +218,7 @@ def _advice(reason: str) -> str:
 _ADVICE = {
     "no such table": _NOT_SET_UP,
     "unable to open": "the database cannot be opened; run tadaima-server init, and look at its folder's rights",
+    "lock timeout": "another process has been writing to it for too long; try again, and look what hangs",
     "locked": "another program has been writing to it for too long; try again, and close what holds it open",
     "readonly": "the database may only be read; run the command as the user who owns the file",
     "full": "the disk is full; make room and start again",

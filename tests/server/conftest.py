@@ -1,9 +1,10 @@
-"""What tests of the server share: a store with the newest schema, on a database of its own."""
+"""What tests of the server share: a store with the newest schema, on a database of its own, SQLite or PostgreSQL."""
 
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from argon2 import PasswordHasher
@@ -18,13 +19,52 @@ from server.store.migrations import migrate
 from server.web import accounts
 from tests.server.factories import NOON
 
+if TYPE_CHECKING:
+    from tests.postgresql import Cluster
+
 FOR_ROOT = ["test_doctor_disks.py"]
 """What only root may do everywhere: mount real filesystems, give files away."""
 collect_ignore = [] if os.geteuid() == 0 else FOR_ROOT
 
 
+KINDS = ("sqlite", "postgresql")
+ON_BOTH = {
+    "test_cards",
+    "test_cards_bind",
+    "test_clock_check",
+    "test_closing",
+    "test_closing_ledger",
+    "test_enrolment",
+    "test_headcount",
+    "test_kiosk_api",
+    "test_kiosk_api_sync",
+    "test_ledger",
+    "test_ledger_owners",
+    "test_ledger_remembered",
+    "test_migrations",
+    "test_neighbours",
+    "test_notify_dispatcher",
+    "test_notify_outbox",
+    "test_quarantine",
+    "test_report_daily",
+    "test_roster_apply",
+    "test_store",
+    "test_told_earlier",
+    "test_web_accounts",
+    "test_web_live",
+}
+"""Modules of tests whose store is once on SQLite and once on PostgreSQL."""
+
+
 def pytest_report_header() -> list[str]:
     return [f"server: not root, so {each} is left out" for each in collect_ignore]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of a database, of those modules where it matters, on each kind; a mark says which one alone."""
+    only = [kind for kind in KINDS if metafunc.definition.get_closest_marker(f"only_{kind}")]
+    if "kind" in metafunc.fixturenames and (only or metafunc.module.__name__.rpartition(".")[2] in ON_BOTH):
+        metafunc.parametrize("kind", only or KINDS)
 
 
 @pytest.fixture(scope="session")
@@ -38,11 +78,32 @@ def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def store_url(migrated_database: Path, tmp_path: Path) -> str:
+def kind() -> str:
+    """The kind of database that this test is about."""
+    return "sqlite"
+
+
+@pytest.fixture
+def store_url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a database with the newest schema and no rows, this test's own."""
-    path = tmp_path / "tadaima.db"
-    shutil.copyfile(migrated_database, path)
-    return sqlite_url(path)
+    if kind == "sqlite":
+        shutil.copyfile(request.getfixturevalue("migrated_database"), tmp_path / "tadaima.db")
+        yield sqlite_url(tmp_path / "tadaima.db")
+    else:
+        cluster: Cluster = request.getfixturevalue("postgresql")
+        with cluster.database() as url:
+            yield url
+
+
+@pytest.fixture
+def empty_url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database without any schema, this test's own."""
+    if kind == "sqlite":
+        yield sqlite_url(tmp_path / "empty.db")
+    else:
+        cluster: Cluster = request.getfixturevalue("postgresql")
+        with cluster.database(empty=True) as url:
+            yield url
 
 
 @pytest.fixture

@@ -85,6 +85,7 @@ def test_an_entry_held_with_another_hash_is_wanted_so_that_the_receipt_shows_it(
     )
 
 
+@pytest.mark.only_sqlite
 def test_many_heads_are_answered_and_none_by_reading_every_entry(store: Store, door: Row[Any]) -> None:
     sessions = [Session(door.id) for _ in range(250)]
     for session in sessions:

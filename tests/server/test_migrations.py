@@ -49,8 +49,9 @@ def _in_words(index: Any) -> dict[str, Any]:
     return {**index, "dialect_options": options}
 
 
-def test_what_is_in_quarantine_is_found_in_a_database_of_before(tmp_path: Path) -> None:
-    with using_store(sqlite_url(tmp_path / "old.db")) as store:
+@pytest.mark.only_sqlite
+def test_what_is_in_quarantine_is_found_in_a_database_of_before(empty_url: str) -> None:
+    with using_store(empty_url) as store:
         migrate(store, "0004")
         with store.write() as conn:
             conn.execute(text("INSERT INTO site (id, code, name) VALUES ('s', 'A', 'Naka')"))
@@ -65,13 +66,13 @@ def test_what_is_in_quarantine_is_found_in_a_database_of_before(tmp_path: Path) 
             assert conn.execute(found).scalars().all() == ["e"]
 
 
-def test_an_anchor_of_before_is_worth_what_a_request_of_unknown_length_is_worth(tmp_path: Path) -> None:
-    with using_store(sqlite_url(tmp_path / "old.db")) as store:
+def test_an_anchor_of_before_is_worth_what_a_request_of_unknown_length_is_worth(empty_url: str) -> None:
+    with using_store(empty_url) as store:
         migrate(store, "0003")
         with store.write() as conn:
             conn.execute(text("INSERT INTO site (id, code, name) VALUES ('s', 'A', 'Naka')"))
             columns = "id, site_id, name, key_id, public_key, enrolled_at_ms, clock_ahead_ms"
-            conn.execute(text(f"INSERT INTO kiosk ({columns}) VALUES ('k', 's', 'Door', 'key', X'00', 7, -3)"))
+            conn.execute(text(f"INSERT INTO kiosk ({columns}) VALUES ('k', 's', 'Door', 'key', '0', 7, -3)"))
             columns = "kiosk_id, boot, boot_ns, server_ms"
             conn.execute(text(f"INSERT INTO anchor ({columns}) VALUES ('k', 'b1', 1, 2), ('k', 'b2', 3, 4)"))
             columns = "session, kiosk_id, boot, through, hash, grown_at_ms"
@@ -93,14 +94,15 @@ def test_an_anchor_of_before_is_worth_what_a_request_of_unknown_length_is_worth(
         assert (entry.line, entry.received_at_ms, entry.quarantined) == ("line", 6, None)
 
 
-def test_the_history_gives_the_tables_the_code_knows(store: Store, tmp_path: Path) -> None:
-    with using_store(sqlite_url(tmp_path / "other.db")) as other, other.write() as conn:
+def test_the_history_gives_the_tables_the_code_knows(store: Store, empty_url: str) -> None:
+    with using_store(empty_url) as other, other.write() as conn:
         metadata.create_all(conn)
         wanted = described(conn)
     with store.read() as conn:
         assert described(conn) == wanted
 
 
+@pytest.mark.only_sqlite
 def test_migrating_again_changes_nothing(store: Store) -> None:
     make.site(store, code="A")
     before = store.version()
@@ -110,8 +112,8 @@ def test_migrating_again_changes_nothing(store: Store) -> None:
     require_current(store)
 
 
-def test_a_site_of_the_first_schema_has_no_pin_and_keeps_its_rows(tmp_path: Path) -> None:
-    with using_store(sqlite_url(tmp_path / "old.db")) as store:
+def test_a_site_of_the_first_schema_has_no_pin_and_keeps_its_rows(empty_url: str) -> None:
+    with using_store(empty_url) as store:
         migrate(store, "0001")
         with store.write() as conn:
             conn.execute(text("INSERT INTO site (id, code, name, undo_s) VALUES ('s', 'A', 'Naka', 5)"))
@@ -123,11 +125,10 @@ def test_a_site_of_the_first_schema_has_no_pin_and_keeps_its_rows(tmp_path: Path
         assert [unit.site_id for unit in make.rows(store, tables.unit)] == ["s"]
 
 
-def test_four_processes_at_once_make_one_schema(tmp_path: Path) -> None:
-    url = sqlite_url(tmp_path / "tadaima.db")
+def test_four_processes_at_once_make_one_schema(empty_url: str) -> None:
     processes = [
         subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", MIGRATE, url],
+            [sys.executable, "-W", "error", "-c", MIGRATE, empty_url],
             stdin=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=Path(__file__).parents[2],
@@ -140,7 +141,7 @@ def test_four_processes_at_once_make_one_schema(tmp_path: Path) -> None:
         process.stdin.write("go\n")
         process.stdin.flush()
     assert {process.communicate(timeout=60)[1]: process.returncode for process in processes} == {"": 0}
-    with using_store(url) as store:
+    with using_store(empty_url) as store:
         require_current(store)
         make.site(store)
 

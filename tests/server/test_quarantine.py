@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Row, select
 
 from attendance.catalogue import Language
 from attendance.records import Direction
@@ -144,29 +144,6 @@ def test_what_is_taken_back_after_its_child_appeared_does_not_wait(store: Store,
     undone = session.undone(moved)
     assert bring(store, door, session, undone) == ()
     assert derived(store) == [(f"{session.name}:{moved}", True)]
-
-
-@pytest.mark.parametrize("together", [True, False])
-def test_a_roster_that_comes_while_the_ledger_waits_for_it_leaves_nothing_in_quarantine(
-    store: Store, door: Row[Any], monkeypatch: pytest.MonkeyPatch, together: bool
-) -> None:
-    """So it is where writers do not wait for each other before (PostgreSQL)."""
-    session = Session(door.id)
-    if together:
-        bring(store, door, session)
-    came = session.moved(CHILD)
-    if not together:
-        bring(store, door, session)
-    session.undone(came)
-
-    def lock(conn: Connection) -> None:
-        monkeypatch.undo()
-        apply(conn, door.site_id, [ROW], WORDS, IMPORTED_MS, master=MASTER)
-
-    monkeypatch.setattr("server.quarantine.lock", lock)
-    assert bring(store, door, session, 1 if together else 2) == ()
-    assert [taken_back for _, taken_back in derived(store)] == [True]
-    assert {row.quarantined for row in make.rows(store, entry)} == {None}
 
 
 def test_each_child_is_waited_for_by_itself(store: Store, door: Row[Any]) -> None:

@@ -65,6 +65,7 @@ def test_writers_in_threads_take_turns_from_reading_to_writing(store: Store) -> 
         assert conn.execute(select(site.c.repeat_window_s)).scalar_one() == 40
 
 
+@pytest.mark.only_sqlite
 def test_the_version_changes_with_every_commit_and_only_then(store: Store) -> None:
     first = store.version()
     assert store.version() == first
@@ -83,6 +84,7 @@ def test_the_version_tells_of_commits_by_another_store(store: Store, store_url: 
     assert store.version() != first
 
 
+@pytest.mark.only_sqlite
 def test_a_version_that_cannot_be_read_is_told_and_read_again_afterwards(store: Store) -> None:
     store.version()
     assert store._watch is not None
@@ -99,6 +101,7 @@ def test_a_row_that_refers_to_nothing_is_refused(store: Store) -> None:
     assert make.rows(store, kiosk) == []
 
 
+@pytest.mark.only_sqlite
 def test_every_commit_is_on_disk_before_it_returns(store: Store) -> None:
     with store.read() as conn:
         assert conn.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
@@ -129,6 +132,7 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     assert "restore it from a backup" in refusal(sqlite_url(tmp_path / "tadaima.db"))
 
 
+@pytest.mark.only_sqlite
 def test_a_database_that_another_program_holds_is_told(
     store: Store, store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

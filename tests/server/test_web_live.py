@@ -1,6 +1,5 @@
 """The live stream: who may listen, when it speaks, and that it lets go of threads."""
 
-import json
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -177,7 +176,7 @@ def test_a_change_reaches_the_screens_of_its_site_alone(store: Store, store_url:
 def test_figures_differ_when_a_screen_would_and_not_for_the_daily_noise_of_kiosks(store: Store, site: Row[Any]) -> None:
     def look() -> str:
         with store.read() as conn:
-            return json.dumps(figures_by_site(conn, make.DAY))
+            return repr(figures_by_site(conn, make.DAY))
 
     seen = [look()]
     child = make.child(store, at=site.id)

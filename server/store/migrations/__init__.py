@@ -21,7 +21,6 @@ def migrate(store: Store, revision: str = "head") -> None:
     Raises: StoreError when the store is of a newer version than this software.
     """
     with store.write() as conn:
-        store.lock_migrations(conn)
         _refuse_newer(conn)
         config = _config()
         config.attributes[CONNECTION] = conn
