@@ -108,6 +108,21 @@ def away_for_a_month(world: World) -> None:
     world.go_without_network(0, 30)
 
 
+def late_after_a_reboot(world: World) -> None:
+    """A request arrives after the machine that sent it was restarted and heard from again."""
+    world.sync(0)
+    world.pass_time(5.0)
+    world.sides[0].way.fates.append(Fate.KEPT_BACK)
+    world.sync(0)
+    world.pass_time(5.0)
+    world.reboot(0, days_off=0)
+    for _ in range(2):
+        world.pass_time(5.0)
+        world.sync(0)
+    world.deliver_late(0, 0)
+    world.sync(0)
+
+
 EVENTS: dict[str, Callable[[World], None]] = {
     "kiosk keeps a cursor": back_from_a_backup,
     "holes are acknowledged": a_batch_arrives_alone,
@@ -121,6 +136,7 @@ EVENTS: dict[str, Callable[[World], None]] = {
     "pruned before it was acknowledged": offline_for_long,
     "an answer slept through tells the time": slept_through_an_answer,
     "only the newest sessions are offered": away_for_a_month,
+    "a late request is taken for a second machine's": late_after_a_reboot,
     **restored.EVENTS,
 }
 

@@ -200,6 +200,13 @@ def newest_offered() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def late_is_a_twin() -> Iterator[None]:
+    """The server takes a request of a boot for a second machine's when a later boot was heard from before it."""
+    with patch("server.offer.are_two_machines", lambda asks, asked_before: asks.boot_ms < asked_before.boot_ms):
+        yield
+
+
 MUTANTS: dict[str, Callable[[], Any]] = {
     "kiosk keeps a cursor": kiosk_cursor,
     "holes are acknowledged": holes_acknowledged,
@@ -213,5 +220,6 @@ MUTANTS: dict[str, Callable[[], Any]] = {
     "pruned before it was acknowledged": prunes_too_much,
     "an answer slept through tells the time": sleep_ignored,
     "only the newest sessions are offered": newest_offered,
+    "a late request is taken for a second machine's": late_is_a_twin,
     **restored.MUTANTS,
 }

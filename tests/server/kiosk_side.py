@@ -32,6 +32,7 @@ from attendance.wire import (
     ErrorCode,
     ErrorResponse,
     Health,
+    Heard,
     KioskNow,
     OfferRequest,
     Receipt,
@@ -102,9 +103,11 @@ class Session:
         return EntriesRequest(session=self.name, from_seq=from_seq, entries=tuple(self.lines[from_seq:until]))
 
 
-def offer(*sessions: Session, boot: str = BOOT, at: ClockReading | None = None, **health: Any) -> OfferRequest:
+def offer(
+    *sessions: Session, boot: str = BOOT, at: ClockReading | None = None, heard: Heard | None = None, **health: Any
+) -> OfferRequest:
     return OfferRequest(
-        now=KioskNow(session=None, boot=boot, at=at or reading(60)),
+        now=KioskNow(session=None, boot=boot, at=at or reading(60), heard=heard),
         heads=tuple(session.head for session in sessions if session.head),
         health=Health(app="1.0", unsent=0, **health),
     )
