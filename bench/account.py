@@ -196,7 +196,8 @@ def _notices(conn: Connection, house: House, account: Account) -> None:
     taken = dict(house.mailbox.taken)
     sent = {row.id for row in rows if row.state == "sent"}
     account.count("lost", sent - taken.keys(), "notices marked as sent that nobody got")
-    never = {row.id for row in rows if row.state != "sent" and row.reason != "undone, perhaps sent"}
+    unsure = {row.id for row in rows if row.state == "cancelled" and row.leased_until_ms is not None}
+    never = {row.id for row in rows if row.state != "sent"} - unsure
     account.count("wrong", never & taken.keys(), "notices that came and were called off, or still wait")
     account.count("wrong", taken.keys() - {row.id for row in rows}, "mails that nobody queued")
     account.repeated += sum(taken.values()) - len(taken)

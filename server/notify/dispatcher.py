@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 FIRST_RETRY_S = 30
 LAST_RETRY_S = 3600
 CORRECTION_WAIT_S = 2.0
-
-_UNDONE_MAYBE_SENT = "undone, perhaps sent"
+_AHEAD_MS = 60_000
+"""What was queued later than now by more than this was queued before the clock was set back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +103,12 @@ class _Claim:
 
 
 def _claim(store: Store, now_ms: int, rules: DispatchRules) -> _Claim | None:
+    free = delivery.c.leased_until_ms.is_(None) | (delivery.c.leased_until_ms < now_ms)
+    # It would wait for as long as the clock was ahead; what its times say is true again once it was taken up.
+    set_back = delivery.c.queued_at_ms > now_ms + _AHEAD_MS
     due = (
-        select(delivery.c.id, delivery.c.leased_until_ms)
-        .where(
-            delivery.c.state == "queued",
-            delivery.c.due_at_ms <= now_ms,
-            or_(delivery.c.leased_until_ms.is_(None), delivery.c.leased_until_ms < now_ms),
-        )
+        select(delivery.c.id, delivery.c.leased_until_ms, delivery.c.queued_at_ms)
+        .where(delivery.c.state == "queued", or_((delivery.c.due_at_ms <= now_ms) & free, set_back))
         .order_by(delivery.c.due_at_ms, delivery.c.id)
         .limit(1)
     )
@@ -125,7 +124,12 @@ def _claim(store: Store, now_ms: int, rules: DispatchRules) -> _Claim | None:
         conn.execute(
             update(delivery)
             .where(delivery.c.id == row.id)
-            .values(lease=lease, leased_until_ms=until_ms, attempts=delivery.c.attempts + 1)
+            .values(
+                lease=lease,
+                leased_until_ms=until_ms,
+                attempts=delivery.c.attempts + 1,
+                queued_at_ms=min(row.queued_at_ms, now_ms),
+            )
         )
         return _Claim(delivery=row.id, lease=lease, maybe_sent=row.leased_until_ms is not None)
 
@@ -140,7 +144,7 @@ def _attempt(
 ) -> Result:
     now_ms = clock.read().wall_ms
     row = _read(store, claim.delivery)
-    verdict = _before_sending(row, now_ms, rules, maybe_sent=claim.maybe_sent)
+    verdict = _before_sending(row, now_ms, rules)
     if verdict is not None:
         return verdict
     notice = Notice(
@@ -185,7 +189,7 @@ def _read(store: Store, delivery_id: str) -> Any:
                 guardian.c.suspended_at_ms,
                 guardianship.c.child_id.label("guards"),
                 corrected.c.state.label("corrects_state"),
-                corrected.c.reason.label("corrects_reason"),
+                corrected.c.leased_until_ms.label("corrects_leased_until_ms"),
             )
             .join(movement, movement.c.id == delivery.c.movement_id)
             .join(site, site.c.id == movement.c.site_id)
@@ -206,7 +210,7 @@ def _read(store: Store, delivery_id: str) -> Any:
         ).one()
 
 
-def _before_sending(row: Any, now_ms: int, rules: DispatchRules, *, maybe_sent: bool) -> Dropped | Later | None:
+def _before_sending(row: Any, now_ms: int, rules: DispatchRules) -> Dropped | Later | None:
     """Return why a delivery that was queued is not to be sent, or not yet; None when it is."""
     gone = {
         "consent withdrawn": row.consented_at_ms is None,
@@ -218,12 +222,10 @@ def _before_sending(row: Any, now_ms: int, rules: DispatchRules, *, maybe_sent: 
         if holds:
             return Dropped(reason)
     if row.topic == MOVED:
-        if row.undone_at_ms is None:
-            return None
-        return Dropped(_UNDONE_MAYBE_SENT if maybe_sent else "undone")
+        return None if row.undone_at_ms is None else Dropped("undone")
     if row.corrects_state == "queued":  # its fate is not known yet, and a correction must not come first
         return Later("notice not settled", CORRECTION_WAIT_S)
-    if row.corrects_state == "sent" or row.corrects_reason == _UNDONE_MAYBE_SENT:
+    if row.corrects_state == "sent" or row.corrects_leased_until_ms is not None:
         return None
     return Dropped("nothing to correct")
 
@@ -231,6 +233,8 @@ def _before_sending(row: Any, now_ms: int, rules: DispatchRules, *, maybe_sent: 
 def _settle(store: Store, claim: _Claim, result: Result, now_ms: int) -> None:
     """Write down what became of an attempt, unless its lease has passed to another dispatcher meanwhile."""
     free = {"lease": None, "leased_until_ms": None}
+    # Kept where it may have been sent once: it is corrected when it is taken back, whatever becomes of it.
+    unsure = free | {"leased_until_ms": now_ms} if claim.maybe_sent else free
     match result:
         case Sent(provider_id):
             values: dict[str, Any] = {
@@ -241,9 +245,9 @@ def _settle(store: Store, claim: _Claim, result: Result, now_ms: int) -> None:
                 **free,
             }
         case Dropped(reason):
-            values = {"state": "cancelled", "settled_at_ms": now_ms, "reason": reason, **free}
+            values = {"state": "cancelled", "settled_at_ms": now_ms, "reason": reason, **unsure}
         case Failed(reason, _):
-            values = {"state": "failed", "settled_at_ms": now_ms, "reason": reason, **free}
+            values = {"state": "failed", "settled_at_ms": now_ms, "reason": reason, **unsure}
         case Later(reason, after_s, perhaps_sent):
             due_at_ms = now_ms + round(after_s * 1000)
             values = {"due_at_ms": due_at_ms, "reason": reason, **free}

@@ -74,7 +74,8 @@ def queue_undone(conn: Connection, movement_id: str, now_ms: int, *, earlier: bo
         .where(mine, delivery.c.state == "queued", delivery.c.leased_until_ms.is_(None))
         .values(state="cancelled", settled_at_ms=now_ms, reason="undone")
     )
-    told = select(delivery.c.guardian_id).where(mine, delivery.c.state.in_(("queued", "sent")))
+    perhaps = delivery.c.state.in_(("queued", "sent")) | delivery.c.leased_until_ms.is_not(None)
+    told = select(delivery.c.guardian_id).where(mine, perhaps)
     corrected = select(delivery.c.guardian_id).where(delivery.c.movement_id == movement_id, delivery.c.topic == UNDONE)
     fresh = sorted(set(conn.execute(told).scalars()) - set(conn.execute(corrected).scalars()))
     if fresh:

@@ -115,6 +115,19 @@ def test_nothing_is_sent_before_it_is_due(house: House, postbox: Postbox) -> Non
     assert postbox.taken == []
 
 
+def test_a_notice_queued_before_the_clock_was_set_back_does_not_wait_until_it_stands_there_again(
+    house: House, postbox: Postbox
+) -> None:
+    house.clock.advance(9 * 3600)  # as when it was taken for local time until NTP came
+    house.moves()
+    house.clock.advance(-9 * 3600)
+    postbox.to_recipient = "451 busy"
+    assert house.steps_after(0) == 1, "it waits, or hurries when it is to come later"
+    postbox.to_recipient = "250 OK"
+    assert house.steps_after(60) == 1
+    assert len(postbox.taken) == 1
+
+
 def test_nothing_is_sent_twice(house: House, postbox: Postbox) -> None:
     house.moves()
     house.steps_after(UNDO_S)
@@ -178,6 +191,21 @@ def test_a_notice_whose_taking_was_not_heard_of_comes_again_under_its_id(house: 
     assert len(postbox.taken) == 2
     assert len(set(ids(postbox))) == 1
     assert [row.state for row in house.deliveries] == ["sent"]
+
+
+def test_a_notice_whose_taking_was_not_heard_of_and_that_is_refused_later_is_corrected(
+    house: House, postbox: Postbox
+) -> None:
+    moved = house.moves()
+    postbox.hangs_up = True
+    house.steps_after(UNDO_S)
+    postbox.to_data, postbox.hangs_up = "554 5.7.1 looks like spam", False
+    house.steps_after(60)
+    assert [(topic, state) for topic, state, _ in house.states] == [("moved", "failed")]
+    postbox.to_data = "250 OK"
+    house.takes_back(moved)
+    house.steps_after(60)
+    assert [str(message["Subject"]).partition(":")[0] for _, message in postbox.taken][1:] == ["Correction"]
 
 
 def test_nothing_is_corrected_of_which_nothing_was_sent(house: House, postbox: Postbox) -> None:
@@ -351,7 +379,7 @@ def test_what_a_killed_dispatcher_may_have_sent_is_corrected_when_it_is_taken_ba
     house.steps_after(RULES.lease_s)
     house.steps_after(10)
     assert [str(message["Subject"]).partition(":")[0] for _, message in postbox.taken] == ["Correction"]
-    assert house.states == [("moved", "cancelled", "undone, perhaps sent"), ("undone", "sent", None)]
+    assert house.states == [("moved", "cancelled", "undone"), ("undone", "sent", None)]
 
 
 def test_a_lease_that_passed_to_another_is_not_settled_by_the_first(
