@@ -124,7 +124,7 @@ def measure(browser: "Browser", taps: int, script: str = "") -> tuple[list[Tap],
     reader = _NotingReader("bench", "usb", connect=antenna.connect)
     laid: list[tuple[int, int, int, int]] = []
     with disk_folder() as folder, closing(PracticeDoor(folder, tokens, Policy(repeat_window_s=0), [reader])) as door:
-        server = ScreenServer(door.screen, port=0)
+        server = ScreenServer(door.screen, "127.0.0.1", 0)
         server.start()
         door.consumer.start()
         with _page(browser, server.url, script) as page:

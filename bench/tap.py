@@ -147,7 +147,7 @@ def _queue(taps: int) -> list[Row]:
 @contextmanager
 def _served(door: PracticeDoor) -> Iterator[Listener]:
     """The door's screen, served, and a page that listens."""
-    server = ScreenServer(door.screen, port=0)
+    server = ScreenServer(door.screen, "127.0.0.1", 0)
     server.start()
     try:
         with Listener(server.port) as page:

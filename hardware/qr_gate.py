@@ -50,16 +50,11 @@ class Look:
 class IdleGate:
     """Compares each frame's thumbnail with a moving background. Thread: one."""
 
-    def __init__(
-        self, *, threshold: float = CHANGE_THRESHOLD, hold_frames: int = HOLD_FRAMES, glance_frames: int = GLANCE_FRAMES
-    ) -> None:
-        self._threshold = threshold
-        self._hold_frames = hold_frames
-        self._glance_frames = glance_frames
+    def __init__(self) -> None:
         self._background: NDArray[np.float32] | None = None
         self._region: Region | None = None
         # The first frames are looked at: a card may already be there when the camera starts.
-        self._awake_left = hold_frames
+        self._awake_left = HOLD_FRAMES
         self._since_look = 0
 
     def look(self, grey: Grey) -> Look:
@@ -72,10 +67,10 @@ class IdleGate:
             self._background = thumb
         difference = cv2.blur(cv2.absdiff(thumb, self._background), (BOX_PX, BOX_PX))
         cv2.accumulateWeighted(thumb, self._background, BACKGROUND_SHARE)
-        changed = np.asarray(difference > self._threshold)
+        changed = np.asarray(difference > CHANGE_THRESHOLD)
         if changed.any():
             self._region = _region(changed)
-            self._awake_left = self._hold_frames
+            self._awake_left = HOLD_FRAMES
         return self._attend()
 
     def _attend(self) -> Look:
@@ -84,7 +79,7 @@ class IdleGate:
             self._since_look = 0
             return Look(Attention.AWAKE, self._region)
         self._since_look += 1
-        if self._since_look >= self._glance_frames:
+        if self._since_look >= GLANCE_FRAMES:
             self._since_look = 0
             return Look(Attention.GLANCE, None)
         return Look(Attention.ASLEEP, None)

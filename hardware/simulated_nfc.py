@@ -1,7 +1,7 @@
 """A reader's antenna in software, as slow as a real one: what nfcpy drives where timing is measured without hardware.
 
 Passed to `NfcReader(connect=antenna.connect)` in place of a reader on USB. A poll of one technology takes `sense_s`,
-tag or no tag; an exchange takes its time on the air, and `host_s` between the computer and the reader.
+tag or no tag; an exchange takes its time on the air, and HOST_S between the computer and the reader.
 """
 
 import errno
@@ -29,9 +29,8 @@ class SimulatedAntenna:
 
     vendor_name, product_name, path = "Tadaima", "simulated antenna", "simulated"
 
-    def __init__(self, *, sense_s: float = SENSE_S, host_s: float = HOST_S) -> None:
+    def __init__(self, *, sense_s: float = SENSE_S) -> None:
         self._sense_s = sense_s
-        self._host_s = host_s
         self._tag: SoftTag | None = None
         self._plugged = True
         self._closed = threading.Event()
@@ -108,7 +107,7 @@ class SimulatedAntenna:
         began_s = time.monotonic()
         tag = self._tag
         answer = tag.answer(bytes(data)) if tag is not None and tag.brty == target.brty else None
-        sending_s = self._host_s + _air_s(data, target.brty)
+        sending_s = HOST_S + _air_s(data, target.brty)
         if answer is None:
             self._sleep_until(began_s + sending_s + timeout)
             raise Silence

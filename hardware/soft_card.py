@@ -36,11 +36,10 @@ class ScheduledTap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     uid: str
     """In hexadecimal; the IDm for type 3."""
     text: str | None = None
-    uri: str | None = None
 
     def tag(self) -> SoftTag:
         """The card. Raises: ValueError when its UID or text do not fit its type."""
-        uid, message = bytes.fromhex(self.uid), ndef_message(text=self.text, uri=self.uri)
+        uid, message = bytes.fromhex(self.uid), ndef_message(text=self.text)
         match self.type:
             case "2":
                 return Type2Tag(uid, message)

@@ -8,9 +8,10 @@ from functools import reduce
 from operator import xor
 from typing import Protocol
 
-CASCADE_TAG = 0x88
 NAK = b"\x00"
 NDEF_SYSTEM = 0x12FC
+_CT = b"\x88"
+"""Cascade tag: stands first in each part of a UID that another part follows."""
 _OK = b"\x90\x00"
 _NOT_FOUND = b"\x6a\x82"
 
@@ -57,7 +58,7 @@ class TypeATag:
     def __init__(self, uid: bytes) -> None:
         if len(uid) not in (4, 7, 10):
             raise ValueError("a type A UID has 4, 7 or 10 bytes")
-        levels = {4: [uid], 7: [b"\x88" + uid[:3], uid[3:]], 10: [b"\x88" + uid[:3], b"\x88" + uid[3:6], uid[6:]]}
+        levels = {4: [uid], 7: [_CT + uid[:3], uid[3:]], 10: [_CT + uid[:3], _CT + uid[3:6], uid[6:]]}
         self.uid = uid
         self._levels = [level + bytes([reduce(xor, level)]) for level in levels[len(uid)]]
 

@@ -13,6 +13,8 @@ CODE_MM = 36.0
 """Side of the code without its quiet zone; 25 modules of 1.44 mm."""
 CODE_LEFT_MM = 12.0
 CODE_TOP_MM = 9.0
+QUIET_MODULES = 4
+"""White around a code. Source: ISO/IEC 18004, 5.3.8."""
 PX_PER_MM = 12
 PAPER = 235
 INK = 25
@@ -63,9 +65,9 @@ def code_modules(payload: str) -> Grey:
     return np.array([list(row) for row in code.matrix], dtype=np.uint8)
 
 
-def code_picture(payload: str, *, module_px: int = 6, quiet_modules: int = 4) -> Grey:
+def code_picture(payload: str, *, module_px: int = 6) -> Grey:
     """A clean code, black on white, as a file would hold it."""
-    modules = np.pad(code_modules(payload), quiet_modules)
+    modules = np.pad(code_modules(payload), QUIET_MODULES)
     return np.asarray(np.kron(1 - modules, np.ones((module_px, module_px), dtype=np.uint8)) * 255, dtype=np.uint8)
 
 

@@ -16,6 +16,8 @@ Random: TypeAlias = np.random.Generator
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 PAYLOAD_CHARACTERS = 29
 """The most that version 2 holds at ECC Q."""
+HOLD_S = 2.2
+"""How long a hurried child's card is in view."""
 
 
 class Condition(StrEnum):
@@ -59,10 +61,10 @@ def draw_payload(random: Random) -> str:
     return "".join(random.choice(list(ALPHABET), PAYLOAD_CHARACTERS))
 
 
-def draw_hard_frames(per_condition: int, *, width: int = 640, height: int = 480, seed: int = 1) -> Iterator[HardFrame]:
+def draw_hard_frames(per_condition: int, *, seed: int) -> Iterator[HardFrame]:
     """Frames of every condition in turn, from hardly to very hard; the same seed gives the same frames."""
     random = np.random.default_rng(seed)
-    scene = Scene(width=width, height=height, seed=seed)
+    scene = Scene(seed=seed)
     for number in range(per_condition):
         hardness = (number + 1) / per_condition
         for condition in Condition:
@@ -71,7 +73,7 @@ def draw_hard_frames(per_condition: int, *, width: int = 640, height: int = 480,
             yield HardFrame(condition, payload, scene.render(card, _pose(condition, hardness, random)))
 
 
-def draw_sequence(*, fps: int = 15, hold_s: float = 2.2, seed: int) -> HandSequence:
+def draw_sequence(*, fps: int = 15, seed: int) -> HandSequence:
     """One showing by a hand that trembles, slips, tilts and hurries, some of each; the same seed gives the same."""
     random = np.random.default_rng(seed)
     scene = Scene(seed=seed)
@@ -80,7 +82,7 @@ def draw_sequence(*, fps: int = 15, hold_s: float = 2.2, seed: int) -> HandSeque
     path = _draw_path(random)
     lead = fps // 2
     frames = [scene.render(None, Pose()) for _ in range(lead)]
-    frames += [scene.render(card, path(number / fps)) for number in range(math.ceil(hold_s * fps))]
+    frames += [scene.render(card, path(number / fps)) for number in range(math.ceil(HOLD_S * fps))]
     return HandSequence(payload, tuple(frames), lead)
 
 

@@ -18,9 +18,8 @@ _LEAST_FREE_FILES = 16
 class Ballast:
     """A file that takes up space and an inode. Thread: any, one at a time."""
 
-    def __init__(self, path: Path, size_bytes: int = BALLAST_BYTES) -> None:
+    def __init__(self, path: Path) -> None:
         self._path = path
-        self._size_bytes = size_bytes
         self._wanted = False
 
     @property
@@ -43,7 +42,7 @@ class Ballast:
             if _free(self._path.parent)[0] < SPARE_BYTES:
                 return
             with making.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, self._size_bytes)
+                os.posix_fallocate(file.fileno(), 0, BALLAST_BYTES)
             making.replace(self._path)
         except OSError as error:
             log.info("ballast not laid reason=%r", error.strerror)

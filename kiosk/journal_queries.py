@@ -7,7 +7,7 @@ from sqlite_utils import Database
 
 from attendance.errors import WireError
 from attendance.records import AttendanceRecord, Head, JournalLine, read_line
-from kiosk.retention import NO_CONTACTS, Contacts, SessionAge, age_of
+from kiosk.retention import Contacts, SessionAge, age_of
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def delete_session(db: Database, session: str) -> int:
     return entries
 
 
-def session_ages(db: Database, contacts: Contacts = NO_CONTACTS) -> list[SessionAge]:
+def session_ages(db: Database, contacts: Contacts) -> list[SessionAge]:
     """Return every session with the time of its first entry, in the order they began."""
     headers = {session: (boot, _first(line, digest)) for session, boot, line, digest in db.execute(_HEADERS).fetchall()}
     return [age_of(head, *headers.get(head.session, ("", None)), contacts) for head in heads(db)]

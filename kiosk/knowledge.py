@@ -43,7 +43,7 @@ class Knowledge:
         holder: Holder | None,
         policy: Policy,
         read_at_ns: int,
-        chosen: Direction | None = None,
+        chosen: Direction | None,
         *,
         by_staff: bool = False,
     ) -> Outcome:

@@ -20,7 +20,7 @@ HEARTBEAT_S = 1.0
 PAGES_MAX = 4
 """Pages that watch at once; each holds a thread of the server, so the one that came first makes room."""
 
-logger = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 class Presses(Protocol):
@@ -48,7 +48,7 @@ class Screen:
         catalogues: Catalogues,
         clock: Clock,
         *,
-        language: Language = Language.JA_EASY,
+        language: Language,
         greetings: GreetingSettings = GreetingSettings(),  # noqa: B008 - a frozen value
         staff: StaffDesk | None = None,
     ) -> None:
@@ -131,7 +131,7 @@ class Screen:
             self._changed.notify_all()
 
     def _pressed(self, answer: Answer) -> Answer:
-        logger.info("pressed answer=%d kind=%s", answer.id, answer.kind)
+        log.info("pressed answer=%d kind=%s", answer.id, answer.kind)
         self.show(answer)
         return answer
 

@@ -11,7 +11,7 @@ _THREADS = PAGES_MAX + 4
 class ScreenServer(LoopbackServer):
     """Serves one screen until stopped. Thread: one caller."""
 
-    def __init__(self, screen: Screen, host: str = "127.0.0.1", port: int = 8750) -> None:
+    def __init__(self, screen: Screen, host: str, port: int) -> None:
         """`port` 0 takes a free one. Raises: ScreenError for a host that other machines could reach."""
         super().__init__(create_app(screen), host, port, name="screen", threads=_THREADS)
         self._screen = screen

@@ -13,7 +13,7 @@ from kiosk.screen import ScreenServer
 def test_an_answer_is_told_when_it_came_and_an_end_without_one_too(tmp_path: Path) -> None:
     tokens = new_tokens(1)
     with closing(PracticeDoor(tmp_path, tokens, Policy())) as door:
-        server = ScreenServer(door.screen, port=0)
+        server = ScreenServer(door.screen, "127.0.0.1", 0)
         server.start()
         door.consumer.start()
         with Listener(server.port) as page:

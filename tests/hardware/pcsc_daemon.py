@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from hardware.soft_pcsc import SoftSlot
+from tests.hardware.soft_pcsc import SoftSlot
 
 ACS = "ACS ACR1252U PICC"
 ACR122 = "ACS ACR122U"

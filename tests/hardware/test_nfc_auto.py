@@ -9,10 +9,10 @@ from hardware.nfc_auto import AutoNfcReader
 from hardware.nfc_models import MODELS, Route, plugged_readers
 from hardware.reader import Medium
 from hardware.soft_card import SoftField
-from hardware.soft_pcsc import Carriage, PcscCard
 from hardware.soft_tags import Type2Tag, ndef_message
 from tests.hardware.nfc_watch import Watch
 from tests.hardware.pcsc_daemon import PcscDaemon
+from tests.hardware.soft_pcsc import Carriage, PcscCard
 
 UID = bytes.fromhex("04a1b2c3d4e580")
 

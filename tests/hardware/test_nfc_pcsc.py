@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from hardware.errors import DriverMissing, ReaderLost
 from hardware.nfc_pcsc import PcscReader
 from hardware.reader import Medium, TagType
-from hardware.soft_pcsc import Carriage, PcscCard, SoftSlot
 from hardware.soft_tags import SoftTag, Type2Tag, Type3Tag, Type4Tag, TypeATag, ndef_message
 from tests.hardware.nfc_watch import PATIENCE_S, Watch
 from tests.hardware.pcsc_daemon import ACR122, ACS, OTHER, SONY, PcscDaemon
+from tests.hardware.soft_pcsc import Carriage, PcscCard, SoftSlot
 
 UID = bytes.fromhex("04a1b2c3d4e580")
 OTHER_UID = bytes.fromhex("04ffeeddccbb80")

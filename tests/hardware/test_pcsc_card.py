@@ -13,8 +13,8 @@ from hardware.nfc_tag import first_text
 from hardware.pcsc_card import Kind, Transmit, kind_of, read_number, read_type_2, read_type_4
 from hardware.pcsc_felica import identify, read_type_3
 from hardware.reader import Medium, TagType
-from hardware.soft_pcsc import Carriage, PcscCard
 from hardware.soft_tags import SoftTag, Type2Tag, Type3Tag, Type4Tag, ndef_message
+from tests.hardware.soft_pcsc import Carriage, PcscCard
 
 UID = bytes.fromhex("04a1b2c3d4e580")
 IDM = bytes.fromhex("012e4c1122334455")

@@ -28,7 +28,6 @@ from hardware.nfc_nfcpy import NfcReader
 from hardware.nfc_pcsc import PcscReader
 from hardware.qr_camera import QrCamera
 from hardware.reader import CardReader, RawRead
-from hardware.soft_pcsc import Carriage, PcscCard
 from hardware.soft_tags import SoftTag, Type2Tag, Type3Tag, Type4Tag, ndef_message
 from hardware.synthetic_card import code_picture
 from kiosk.config import ReaderKind, ReaderSettings
@@ -36,6 +35,7 @@ from kiosk.devices import make_reader
 from tests.hardware.camera_programme import command_source, write_jpegs
 from tests.hardware.keystrokes import encoded, typed
 from tests.hardware.pcsc_daemon import ACR122, ACS, SONY, PcscDaemon
+from tests.hardware.soft_pcsc import Carriage, PcscCard
 
 HOLD_S = 1.2
 GAP_S = 1.6

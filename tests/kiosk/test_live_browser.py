@@ -187,7 +187,7 @@ def test_a_hostile_card_is_shown_as_what_it_is(browser: Browser, known: CardBook
 def test_the_childs_screen_becomes_the_view_and_turns_back_by_itself(
     browser: Browser, known: CardBook, tmp_path: Path
 ) -> None:
-    child = ScreenServer(screen(), port=0)
+    child = ScreenServer(screen(), "127.0.0.1", 0)
     child.start()
     with watching(door(tmp_path, NEAR), known) as readers, opened(browser, child.url) as page:
         expect(page.locator("#stale")).to_be_hidden()
@@ -195,7 +195,7 @@ def test_the_childs_screen_becomes_the_view_and_turns_back_by_itself(
         with serving(readers, port=child.port):
             expect(page.locator("h1")).to_have_text(words().text("live.banner"))
             expect(page.locator("section.seen")).to_have_count(1)
-        again = ScreenServer(screen(), port=child.port)
+        again = ScreenServer(screen(), "127.0.0.1", child.port)
         again.start()
         expect(page.locator("#stale")).to_be_hidden()
         expect(page.locator("#title")).to_be_visible()

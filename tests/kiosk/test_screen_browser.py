@@ -106,7 +106,7 @@ def page(browser: Browser, server: ScreenServer) -> Iterator[Page]:
 
 @contextmanager
 def serving(shown: Screen, port: int = 0) -> Iterator[ScreenServer]:
-    server = ScreenServer(shown, port=port)
+    server = ScreenServer(shown, "127.0.0.1", port)
     server.start()
     yield server
     server.stop()

@@ -27,7 +27,7 @@ def shown() -> Screen:
 
 @pytest.fixture
 def server(shown: Screen) -> Iterator[ScreenServer]:
-    serving = ScreenServer(shown, port=0)
+    serving = ScreenServer(shown, "127.0.0.1", 0)
     serving.start()
     yield serving
     serving.stop()
@@ -126,7 +126,7 @@ def test_more_pages_than_there_is_room_for_let_the_first_go(shown: Screen, serve
 
 def test_stopping_ends_open_streams_and_all_threads(shown: Screen) -> None:
     before = set(threading.enumerate())
-    server = ScreenServer(shown, port=0)
+    server = ScreenServer(shown, "127.0.0.1", 0)
     server.start()
     with stream(server) as response:
         next(views(response))
@@ -136,7 +136,7 @@ def test_stopping_ends_open_streams_and_all_threads(shown: Screen) -> None:
 
 
 def test_stopping_twice_or_before_the_start_is_nothing(shown: Screen) -> None:
-    server = ScreenServer(shown, port=0)
+    server = ScreenServer(shown, "127.0.0.1", 0)
     server.stop()
     server.start()
     server.stop()
@@ -145,17 +145,17 @@ def test_stopping_twice_or_before_the_start_is_nothing(shown: Screen) -> None:
 
 def test_a_port_that_is_taken_is_said(server: ScreenServer, shown: Screen) -> None:
     with pytest.raises(ScreenError, match=str(server.port)):
-        ScreenServer(shown, port=server.port).start()
+        ScreenServer(shown, "127.0.0.1", server.port).start()
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.7", "::", "localhost", "kiosk.example"])
 def test_names_of_children_are_not_served_to_other_machines(shown: Screen, host: str) -> None:
     with pytest.raises(ScreenError, match=r"127\.0\.0\.1"):
-        ScreenServer(shown, host=host)
+        ScreenServer(shown, host, 0)
 
 
 def test_a_screen_answers_on_ipv6_too(shown: Screen) -> None:
-    server = ScreenServer(shown, host="::1", port=0)
+    server = ScreenServer(shown, "::1", 0)
     server.start()
     assert server.url == f"http://[::1]:{server.port}/"
     server.stop()
