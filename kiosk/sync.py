@@ -3,8 +3,7 @@
 import logging
 import os
 import random
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from kiosk.journal_queries import unsent
 from kiosk.offers import Offers
 from kiosk.private_files import make_private_folder, write_private
 from kiosk.roster_cache import RosterCache
+from kiosk.sync_problems import SyncProblems
 from kiosk.sync_report import SyncReport
 
 log = logging.getLogger(__name__)
@@ -77,12 +77,11 @@ class Sync:
         self._app = app
         self._interval_s = interval_s
         self._jitter = jitter
+        self._problems = SyncProblems()
         self._delivery = Delivery(
-            journal, server, self._note, self._told, self._heard_in, lambda ack: self._store_acks([ack], [])
+            journal, server, self._problems.note, self._told, self._heard_in, lambda ack: self._store_acks([ack], [])
         )
         self._offers = Offers()
-        self._found: dict[SyncProblem, str] = {}
-        self._problems: dict[SyncProblem, str] = {}
         self._last: Heard | None = None
         self._failures = 0
         self._backoff = Backoff(FIRST_BACKOFF_S, LONGEST_BACKOFF_S)
@@ -91,14 +90,13 @@ class Sync:
 
     def step(self) -> Step:
         """Ask the server what it lacks, send some of it, take in its news. Raises: nothing of what can go wrong."""
-        self._found = {}
         try:
             step = self._exchange()
         except UplinkError as error:
             step = self._unheard(error)
         else:
             self._heard()
-        self._tell()
+        self._problems.end_step(heard=self._away is None)
         return step
 
     def report(self, step: Step) -> SyncReport:
@@ -107,7 +105,7 @@ class Sync:
             self._clock.read().boot_ns,
             step.wait_s,
             self._away or "",
-            tuple(sorted(self._problems)),
+            self._problems.standing,
             len(self._delivery.quarantined),
         )
 
@@ -129,7 +127,7 @@ class Sync:
             self._drop_acks(acks, held)
         more = False
         try:
-            with self._noting(SyncProblem.JOURNAL_UNREADABLE, JournalError):
+            with self._problems.noting(SyncProblem.JOURNAL_UNREADABLE, JournalError):
                 more = self._delivery.send(answer.want, heads, first=session, max_batch=answer.max_batch)
         except UplinkError:
             self._take_news(answer)  # it needs no more than was answered to
@@ -141,26 +139,26 @@ class Sync:
 
     def _pause_s(self) -> float:
         shared = False
-        with self._noting(SyncProblem.CACHE_UNUSABLE, CacheError):
+        with self._problems.noting(SyncProblem.CACHE_UNUSABLE, CacheError):
             shared = self._cache.policy().kiosks_at_site > 1
         return min(self._interval_s, SHARED_INTERVAL_S) if shared else self._interval_s
 
     def _held(self) -> tuple[list[Head], str | None]:
         heads: list[Head] = []
         session: str | None = None
-        with self._noting(SyncProblem.JOURNAL_UNREADABLE, JournalError):
+        with self._problems.noting(SyncProblem.JOURNAL_UNREADABLE, JournalError):
             heads, session = self._journal.heads(), self._journal.session_of_boot(self._boot)
         return heads, session
 
     def _acks(self) -> set[Head]:
         acks: set[Head] = set()
-        with self._noting(SyncProblem.CACHE_UNUSABLE, CacheError):
+        with self._problems.noting(SyncProblem.CACHE_UNUSABLE, CacheError):
             acks.update(self._cache.acks())
         return acks
 
     def _offer(self, heads: list[Head], session: str | None, lacking: int) -> OfferRequest:
         door, at = self._door(), self._clock.read()
-        problems = (*sorted(self._problems), *door.problems(at.boot_ns, self._began_ns))
+        problems = (*self._problems.standing, *door.problems(at.boot_ns, self._began_ns))
         health = Health(app=self._app, unsent=lacking, readers=door.readers(), problems=problems)
         now = KioskNow(session=session, boot=self._boot, at=at, heard=self._last)
         return OfferRequest(now=now, heads=tuple(heads), health=health)
@@ -173,7 +171,7 @@ class Sync:
         wanted = {want.session: want.from_seq for want in answer.want}
         known = {head.session: head.seq for head in self._acks()}
         acks, forget = [], []
-        with self._noting(SyncProblem.JOURNAL_UNREADABLE, JournalError):
+        with self._problems.noting(SyncProblem.JOURNAL_UNREADABLE, JournalError):
             for head in heads:
                 through = min(wanted.get(head.session, head.seq + 1) - 1, head.seq)
                 if through < known.get(head.session, -1):
@@ -186,7 +184,7 @@ class Sync:
             self._store_acks(acks, forget)
 
     def _store_acks(self, acks: list[Head], forget: list[str]) -> None:
-        with self._noting(SyncProblem.CACHE_UNUSABLE, CacheError):
+        with self._problems.noting(SyncProblem.CACHE_UNUSABLE, CacheError):
             known = {head.session: head for head in self._cache.acks()}
             news = [head for head in acks if known.get(head.session) != head]
             gone = [session for session in forget if session in known]
@@ -197,7 +195,7 @@ class Sync:
         """Forget the acknowledgements of sessions that the door let go."""
         sessions = {head.session for head in held}
         gone = [ack.session for ack in acks if ack.session not in sessions]
-        with self._noting(SyncProblem.CACHE_UNUSABLE, CacheError):
+        with self._problems.noting(SyncProblem.CACHE_UNUSABLE, CacheError):
             if gone:
                 self._cache.drop_acks(gone)
 
@@ -205,14 +203,14 @@ class Sync:
         try:
             return self._cache.told(session)
         except CacheError as error:
-            self._note(SyncProblem.CACHE_UNUSABLE, f"reason={error.reason!r}")
+            self._problems.note(SyncProblem.CACHE_UNUSABLE, f"reason={error.reason!r}")
             return -1
 
     def _heard_in(self, boot: str) -> Heard | None:
         try:
             return self._cache.heard(boot)
         except CacheError as error:
-            self._note(SyncProblem.CACHE_UNUSABLE, f"reason={error.reason!r}")
+            self._problems.note(SyncProblem.CACHE_UNUSABLE, f"reason={error.reason!r}")
             return None
 
     def _note_contact(self, last: Heard) -> None:
@@ -220,14 +218,14 @@ class Sync:
             return
         # The server told its time somewhere on the way there and back.
         boot_ns = (last.asked_ns + last.answered_ns) // 2
-        with self._noting(SyncProblem.CACHE_UNUSABLE, CacheError):
+        with self._problems.noting(SyncProblem.CACHE_UNUSABLE, CacheError):
             known = self._cache.contact()
             if known is None or boot_ns - known.at_boot_ns >= CONTACT_S * 1e9:
                 self._cache.note_contact(boot_ns, last.time_ms, better(self._cache.heard(self._boot), last))
 
     def _take_news(self, answer: OfferResponse) -> None:
         """Fetch roster and presence when the server has others, and the key of the names when this boot has none."""
-        with self._noting(SyncProblem.CACHE_UNUSABLE, CacheError):
+        with self._problems.noting(SyncProblem.CACHE_UNUSABLE, CacheError):
             roster, presence = self._cache.versions()
             if (roster, presence) == (answer.roster_version, answer.presence_version) and self._has_names_key():
                 return
@@ -240,7 +238,7 @@ class Sync:
         return os.path.exists(self._names_key_path)  # noqa: PTH110
 
     def _keep_names_key(self, key: bytes) -> None:
-        with self._noting(SyncProblem.NAMES_KEY_UNWRITABLE, OSError):
+        with self._problems.noting(SyncProblem.NAMES_KEY_UNWRITABLE, OSError):
             if not self._has_names_key() or self._names_key_path.read_bytes() != key:
                 make_private_folder(self._names_key_path.parent)
                 write_private(self._names_key_path, key)
@@ -268,32 +266,9 @@ class Sync:
 
     def _forget_people(self) -> None:
         """This kiosk was revoked: forget everybody, keep every entry."""
-        with self._noting(SyncProblem.NAMES_KEY_UNWRITABLE, OSError):
+        with self._problems.noting(SyncProblem.NAMES_KEY_UNWRITABLE, OSError):
             self._names_key_path.unlink(missing_ok=True)
-        with self._noting(SyncProblem.CACHE_UNUSABLE, CacheError):
+        with self._problems.noting(SyncProblem.CACHE_UNUSABLE, CacheError):
             if self._cache.versions() != ("", ""):
                 self._cache.wipe_people()
                 log.warning("revoked: roster and names wiped, entries kept")
-
-    @contextmanager
-    def _noting(self, problem: SyncProblem, errors: type[Exception]) -> Iterator[None]:
-        """Note an error as a problem and go on: what else can be done is done."""
-        try:
-            yield
-        except errors as error:
-            self._note(problem, f"reason={str(error)!r}")
-
-    def _note(self, problem: SyncProblem, detail: str) -> None:
-        self._found.setdefault(problem, detail)
-
-    def _tell(self) -> None:
-        for problem, detail in self._found.items():
-            if problem not in self._problems:
-                log.error("sync problem=%s %s", problem, detail)
-        for problem in self._problems:
-            if problem not in self._found and self._away is None:
-                log.info("sync problem=%s over", problem)
-        if self._away is None:
-            self._problems = self._found
-        else:
-            self._problems = self._problems | self._found
