@@ -240,11 +240,15 @@ class Door:
             return self._answers.make(AnswerKind.STAFF), None
         if movement.undone:
             return self._answers.make(AnswerKind.UNDONE, movement.holder), None
-        # An undo names an entry of its own session: once the journal has begun another, the movement stands.
-        if self._boot_ns() >= movement.until_boot_ns or movement.record.session != self._journal.session:
-            return self._answers.make(_AGAIN[movement.direction], movement.holder), None
+        stands = self._answers.make(_AGAIN[movement.direction], movement.holder)
+        if self._boot_ns() >= movement.until_boot_ns:
+            return stands, None
         answer = self._answers.make(AnswerKind.UNDONE, movement.holder)
-        record = self._record(Undone(seq=movement.record.seq))
+        # An undo names an entry of its own session: once the journal has begun another, the movement stands.
+        record = self._journal.append_within(movement.record.session, Undone(seq=movement.record.seq))
+        if record is None:
+            return stands, None
+        self._known.add(record)
         movement.undone = True
         return answer, record
 

@@ -35,7 +35,8 @@ from kiosk.journal_queries import (
     unsent,
 )
 from kiosk.retention import NO_CONTACTS, Contacts, Moment, is_ripe, prunable
-from kiosk.salvage import Salvaged, mark_fruitless, mark_searched, search, take_in, unsearched
+from kiosk.asides import Asides
+from kiosk.salvage import Salvaged, take_in
 from kiosk.schema import JOURNAL
 
 log = logging.getLogger(__name__)
@@ -69,6 +70,7 @@ class Journal:
         self._key_id = key_id
         self._busy_timeout_s = busy_timeout_s
         self._ballast = Ballast(path.with_name(BALLAST_FILE))
+        self._asides = Asides(path)
         self._lock = threading.RLock()
         self._db: Database | None = None
         self._file: tuple[int, int] | None = None
@@ -77,9 +79,6 @@ class Journal:
         """The last entries of the sessions before this one, which never grow again."""
         self.problem: str | None = None
         """Why the last entry was not taken; None while all is well."""
-        self._fruitless: set[Path] = set()
-        self.salvages = 0
-        """How often entries from before this process were added; whoever remembers the journal looks at it again."""
 
     def begin(self) -> Self:
         """Begin a session if none has begun, or leave `problem` set: then whatever is asked next begins it."""
@@ -98,6 +97,11 @@ class Journal:
         return self._boot
 
     @property
+    def salvages(self) -> int:
+        """How often entries from before this process were added; whoever remembers the journal looks at it again."""
+        return self._asides.salvaged
+
+    @property
     def short_of_space(self) -> bool:
         """Whether the disk is so full that the space held back for the journal is used up."""
         return self._ballast.missing
@@ -107,6 +111,10 @@ class Journal:
         record = self._write(body)
         assert record is not None
         return record
+
+    def append_within(self, session: str, body: Body) -> AttendanceRecord | None:
+        """Do as `append`, or record nothing and return None when that session has ended. Raises: JournalError."""
+        return self._write(body, session)
 
     def heads(self) -> list[Head]:
         """Return the last entry of every session, in the order they began. Raises: JournalError."""
@@ -164,11 +172,10 @@ class Journal:
         Children are served meanwhile: they wait for one session at a time. One that gives nothing, though it holds
         something, is gone through again by the next process.
         """
-        # The newest first, and its last session first, since each goes before all others. One that fails ends it: what
-        # an older one gave would stand behind what the next attempt brings.
-        for aside in reversed(unsearched(self._path)):
-            if aside not in self._fruitless:
-                self._salvage(aside)
+        try:
+            self._asides.salvage(self._take_in)
+        except OSError as error:
+            raise JournalError(str(error)) from error
 
     def lay_ballast(self) -> None:
         """Hold disk space back for a day on which there is none, if there is plenty now."""
@@ -179,21 +186,6 @@ class Journal:
         with self._lock:
             self._drop()
 
-    def _salvage(self, aside: Path) -> None:
-        try:
-            found = search(aside)
-            entries = sum(map(self._take_in, reversed(found.sessions)))
-            if found.fruitless:
-                self._fruitless.add(aside)
-                mark_fruitless(aside)
-                log.error("nothing sound in journal file=%s", aside.name)
-                return
-            mark_searched(aside)
-        except OSError as error:
-            raise JournalError(f"{aside.name}: {error}") from error
-        self.salvages += 1
-        log.warning("journal salvaged file=%s entries=%d", aside.name, entries)
-
     def _take_in(self, found: Salvaged) -> int:
         def work(db: Database) -> int:
             taken = take_in(db, found)
@@ -202,20 +194,20 @@ class Journal:
 
         return self._read(work)
 
-    def _write(self, body: Body | None) -> AttendanceRecord | None:
+    def _write(self, body: Body | None, within: str | None = None) -> AttendanceRecord | None:
         """Append, or with None only see to it that a session has begun; `problem` says how it went."""
         with self._lock:
             try:
-                record = self._written(body)
+                record = self._written(body, within)
             except JournalError as error:
                 self._note(error.reason)
                 raise
             self._note(None)
             return record
 
-    def _written(self, body: Body | None) -> AttendanceRecord | None:
+    def _written(self, body: Body | None, within: str | None) -> AttendanceRecord | None:
         def work(db: Database) -> AttendanceRecord | None:
-            return None if body is None else self._append(db, body)
+            return None if body is None or within not in (None, self._session) else self._append(db, body)
 
         try:
             return self._read(work)

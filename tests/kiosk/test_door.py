@@ -213,6 +213,19 @@ def test_the_window_of_an_undo_is_not_moved_by_the_wall_clock(tmp_path: Path) ->
         assert rig.door.undo(answer.id).kind is AnswerKind.UNDONE
 
 
+def test_an_undo_whose_journal_was_taken_away_leaves_the_movement_and_every_later_one(tmp_path: Path) -> None:
+    """It names an entry by its number, and that is another child's in the journal that is begun."""
+    with door_rig(tmp_path) as rig:
+        answer = rig.tap()
+        for part in tmp_path.glob("journal.db*"):
+            part.unlink()
+        assert rig.door.undo(answer.id).kind is AnswerKind.AGAIN_IN
+        assert rig.kinds() == ["session"]
+        assert rig.tap(TAROS_TOKEN).kind is AnswerKind.IN
+        rig.clock.advance(120)
+        assert rig.tap(TAROS_TOKEN).kind is AnswerKind.OUT
+
+
 def test_an_undo_of_what_was_never_answered_fetches_staff(tmp_path: Path) -> None:
     with door_rig(tmp_path) as rig:
         assert rig.door.undo(99).kind is AnswerKind.STAFF
