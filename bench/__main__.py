@@ -9,7 +9,7 @@ from typing import Protocol, cast
 
 from bench import figure
 
-AREAS = ("tap", "reading", "ingest", "reliability")
+AREAS = ("tap", "reading", "ingest", "years", "reliability")
 
 
 class Area(Protocol):
