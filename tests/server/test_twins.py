@@ -26,7 +26,7 @@ from tests.server.kiosk_side import good, offer, send
 DAY_MS = 86_400_000
 GONE_S = TWIN_MS // 1000 + 60
 
-ways_ms = st.integers(0, 300_000)
+ways_ms = st.integers(0, 80_000)
 drifts_ppm = st.integers(-DRIFT_PPM, DRIFT_PPM)
 
 
@@ -44,7 +44,7 @@ class Boot:
         """What the server makes of the question after one that was asked and answered then; it is late."""
         told_ms = asked_ms + there_ms
         heard = Heard(self.ns(asked_ms), self.ns(told_ms + back_ms), told_ms)
-        again_ms = told_ms + back_ms + 5_000
+        again_ms = told_ms + back_ms
         at = ClockReading(wall_ms=0, wall_err_ms=None, boot_ns=self.ns(again_ms), state=ClockState.NONE)
         return anchor_of_offer(at, heard, again_ms + late_ms)
 
@@ -56,10 +56,10 @@ def anchors(draw: st.DrawFn, began_ms: int, within_ms: int) -> tuple[Anchor, int
     asked_ms = began_ms + draw(st.integers(0, within_ms))
     there_ms, back_ms = draw(ways_ms), draw(ways_ms)
     late_ms = draw(st.integers(0, 10 * DAY_MS))
-    return boot.anchor(asked_ms, there_ms, back_ms, late_ms), asked_ms + there_ms + back_ms + 5_000
+    return boot.anchor(asked_ms, there_ms, back_ms, late_ms), asked_ms + there_ms + back_ms
 
 
-@given(st.data(), st.integers(0, 60_000))
+@given(st.data(), st.integers(0, 2_000))
 def test_two_boots_of_one_machine_are_never_two_machines(data: st.DataObject, off_ms: int) -> None:
     first, until_ms = data.draw(anchors(NOON_MS, 30 * DAY_MS))
     second, _ = data.draw(anchors(until_ms + off_ms, 30 * DAY_MS))
