@@ -42,7 +42,7 @@ def make_backup(
     """
     keepers = read_recipients(recipients)
     database = sqlite_file(store_url)
-    name = datetime.fromtimestamp(now_ms / 1000, UTC).strftime(_NAME)
+    name = name_at(now_ms)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _clear(data_dir, folder, now_ms)
@@ -66,6 +66,11 @@ def on_one_disk(folder: Path, data_dir: Path) -> bool:
 def backups_in(folder: Path) -> list[Path]:
     """Return the backups in a folder, oldest first."""
     return sorted(folder.glob(f"backup-*{SUFFIX}"))
+
+
+def name_at(made_at_ms: int) -> str:
+    """Return the name of a backup made then; names are in the order of the clock they were made by."""
+    return datetime.fromtimestamp(made_at_ms / 1000, UTC).strftime(_NAME)
 
 
 def sum_of(backup: Path) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from attendance.clock import JST, from_ms
 from attendance.finding import Finding
-from server.backup.make import backups_in, on_one_disk, read_recipients, sum_of
+from server.backup.make import backups_in, name_at, on_one_disk, read_recipients, sum_of
 from server.config import ServerSettings
 from server.doctor.database import sqlite_path
 from server.doctor.folder import write_refused
@@ -47,7 +47,8 @@ def _folder(folder: Path, data_dir: Path, now_ms: int, *, full: bool) -> Iterato
         yield Finding("backup_missing", wrong=True, values={"folder": folder})
         return
     next(folder.iterdir(), None)  # where this is refused, backups_in finds none and says nothing
-    made = backups_in(folder)
+    # One made while the clock was ahead would be the last for as long as it was.
+    made = [each for each in backups_in(folder) if each.name <= name_at(now_ms + BACKUP_OLD_MS)]
     refused = write_refused(folder)
     if refused is not None:
         reason = refused.strerror or refused

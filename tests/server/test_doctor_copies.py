@@ -64,6 +64,14 @@ def test_a_backup_that_is_old(folder: Path, backup: BackupSettings) -> None:
     assert "backup_old" in wrong(found(folder, NOON_MS + BACKUP_OLD_MS + 1, backup=backup))
 
 
+def test_a_backup_from_when_the_clock_was_ahead_hides_no_old_one(folder: Path, backup: BackupSettings) -> None:
+    make_one(folder, backup)
+    ahead_s = NOON_MS / 1000 + 400 * 86_400
+    os.utime(make_one(folder, backup, 400), (ahead_s, ahead_s))
+    assert wrong(found(folder, NOON_MS + BACKUP_OLD_MS, backup=backup)) == {"backup_same_disk"}
+    assert "backup_old" in wrong(found(folder, NOON_MS + BACKUP_OLD_MS + 1, backup=backup))
+
+
 def test_a_key_that_is_none(folder: Path, backup: BackupSettings) -> None:
     make_one(folder, backup)
     seen = found(folder, backup=BackupSettings(folder=backup.folder, recipients=("age1mistyped",)))
