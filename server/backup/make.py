@@ -55,7 +55,7 @@ def make_backup(
             path = _encrypt(here / "plain.tar.gz", folder / name, keepers)
     except OSError as error:
         raise BackupRefused(f"{error.filename or folder}: the backup cannot be written ({error.strerror})") from error
-    return Made(path, path.stat().st_size, _let_go(folder, keep))
+    return Made(path, path.stat().st_size, _let_go(folder, keep, path))
 
 
 def on_one_disk(folder: Path, data_dir: Path) -> bool:
@@ -167,8 +167,8 @@ def _clear(data_dir: Path, folder: Path, now_ms: int) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _let_go(folder: Path, keep: int) -> tuple[Path, ...]:
-    old = backups_in(folder)[:-keep]
+def _let_go(folder: Path, keep: int, made: Path) -> tuple[Path, ...]:
+    old = [each for each in backups_in(folder)[:-keep] if each != made]  # it is the oldest if the clock is behind
     for path in old:
         path.unlink(missing_ok=True)
         sum_of(path).unlink(missing_ok=True)

@@ -223,6 +223,11 @@ def test_what_a_backup_that_was_killed_left_is_cleared_away_in_time(place: Place
     assert not left[0].parent.exists()
 
 
+def test_one_made_while_the_clock_is_behind_is_not_let_go_at_once(place: Place) -> None:
+    place.back_up(keep=1)
+    assert place.back_up(keep=1, now_ms=0).exists()
+
+
 def test_the_newest_are_kept(place: Place) -> None:
     paths = [place.back_up(keep=3, now_ms=NOON_MS + hour * HOUR_MS) for hour in range(5)]
     assert backups_in(place.folder) == paths[2:]
