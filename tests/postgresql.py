@@ -20,6 +20,7 @@ from psycopg import sql
 
 from server.store.engine import using_store
 from server.store.migrations import migrate
+from server.store.tables import metadata
 
 DEBIAN = Path("/usr/lib/postgresql")
 """Where Debian puts the programs of each version, off everybody's PATH."""
@@ -43,6 +44,12 @@ _OPTIONS = {
     "max_wal_senders": "0",
     "listen_addresses": "",
 }
+_FORGET = ";".join(
+    [
+        "SET lock_timeout = '10s'",  # a transaction that a test left open is told
+        *(f"DELETE FROM {table.name}" for table in reversed(metadata.sorted_tables)),
+    ]
+)
 
 
 class Cluster:
@@ -50,6 +57,7 @@ class Cluster:
 
     def __init__(self) -> None:
         self._names = map("t{}".format, count())
+        self._free: list[str] = []
         with ExitStack() as undo:
             self.folder = Path(tempfile.mkdtemp(prefix="tadaima-pg-"))  # short, as the path of a socket must be
             undo.callback(shutil.rmtree, self.folder)
@@ -79,9 +87,25 @@ class Cluster:
         return name
 
     @contextmanager
-    def database(self, *, empty: bool = False) -> Iterator[str]:
-        """Give the URL of a database for as long as the block lasts."""
-        name = self.create(empty=empty)
+    def database(self) -> Iterator[str]:
+        """Give the URL of a database with the newest schema and no rows for as long as the block lasts.
+
+        It is used again without its rows, which costs a tenth of a new one, unless a test took a table away.
+        """
+        name = self._free.pop() if self._free else self.create()
+        yield self.url(name)
+        try:
+            with self.connect(name) as connection:
+                connection.execute(_FORGET)
+        except psycopg.errors.UndefinedTable:
+            self._execute("DROP DATABASE {} WITH (FORCE)", name)
+        else:
+            self._free.append(name)
+
+    @contextmanager
+    def empty_database(self) -> Iterator[str]:
+        """Give the URL of a database with nothing in it for as long as the block lasts."""
+        name = self.create(empty=True)
         yield self.url(name)
         self._execute("DROP DATABASE {} WITH (FORCE)", name)
 

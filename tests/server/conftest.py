@@ -102,7 +102,7 @@ def empty_url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iter
         yield sqlite_url(tmp_path / "empty.db")
     else:
         cluster: Cluster = request.getfixturevalue("postgresql")
-        with cluster.database(empty=True) as url:
+        with cluster.empty_database() as url:
             yield url
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, inspect, text
 
 from server.errors import StoreError
 from server.store import tables
-from server.store.engine import Store, sqlite_url, using_store
+from server.store.engine import Store, using_store
 from server.store.migrations import migrate, require_current
 from server.store.tables import metadata
 from server.timeline import UNHEARD_MS, TimeSource
@@ -146,17 +146,16 @@ def test_four_processes_at_once_make_one_schema(empty_url: str) -> None:
         make.site(store)
 
 
-def test_a_newer_schema_is_left_alone(store: Store) -> None:
-    with store.write() as conn:
-        conn.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    for use in (migrate, require_current):
-        with pytest.raises(StoreError, match="newer version"):
-            use(store)
+def test_a_newer_schema_is_left_alone(empty_url: str) -> None:
+    with using_store(empty_url) as store:
+        migrate(store)
+        with store.write() as conn:
+            conn.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        for use in (migrate, require_current):
+            with pytest.raises(StoreError, match="newer version"):
+                use(store)
 
 
-def test_an_empty_database_is_not_current(tmp_path: Path) -> None:
-    with (
-        using_store(sqlite_url(tmp_path / "empty.db")) as store,
-        pytest.raises(StoreError, match="tadaima-server init"),
-    ):
+def test_an_empty_database_is_not_current(empty_url: str) -> None:
+    with using_store(empty_url) as store, pytest.raises(StoreError, match="tadaima-server init"):
         require_current(store)

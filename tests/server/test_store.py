@@ -149,9 +149,10 @@ def test_a_database_that_another_program_holds_is_told(
 
 
 def test_a_write_within_a_write_is_refused_and_does_not_hang(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.store.engine._WRITE_WAIT_S", 0.05)
-    with store.write(), pytest.raises(StoreError, match="busy"), store.write():
-        pass
+    with store.write():
+        monkeypatch.setattr("server.store.engine._WRITE_WAIT_S", 0.05)
+        with pytest.raises(StoreError, match="busy"), store.write():
+            pass
 
 
 @pytest.mark.parametrize("url", ["", "nonsense", "nosuch://host/db"])

@@ -290,9 +290,13 @@ def test_what_is_acknowledged_is_on_disk_whatever_the_database_prefers(store: St
         past_us.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
         past_us.execute(f"ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'")
     store.close()
-    with store.write() as conn:
-        assert conn.execute(text("SHOW synchronous_commit")).scalar_one() == "on"
-        assert conn.execute(text("SHOW transaction_isolation")).scalar_one() == "read committed"
+    try:
+        with store.write() as conn:
+            assert conn.execute(text("SHOW synchronous_commit")).scalar_one() == "on"
+            assert conn.execute(text("SHOW transaction_isolation")).scalar_one() == "read committed"
+    finally:
+        with postgresql.connect() as past_us:
+            past_us.execute(f"ALTER DATABASE {name} RESET ALL")
 
 
 def test_the_doctor_reads_the_records_and_finds_what_is_wrong(store: Store, store_url: str, folder: Path) -> None:
