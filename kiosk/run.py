@@ -1,10 +1,8 @@
 """Composition root of `tadaima-kiosk run`: builds the door process from its settings, runs it, and closes it."""
 
 import logging
-import signal
-import socket
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 
 from attendance.signatures import key_id
 from kiosk.announce import Announcer
@@ -24,6 +22,7 @@ from kiosk.private_files import make_private_folder
 from kiosk.roster_cache import RosterCache
 from kiosk.screen import Screen, ScreenServer
 from kiosk.timekeeping import KioskClock, boot_id
+from kiosk.until_told import until_told
 from kiosk.upkeep import Upkeep
 from kiosk.version import version
 
@@ -96,21 +95,3 @@ def run(settings: KioskSettings, announce_url: Callable[[str], None]) -> None:
         log.info("door open kiosk=%s readers=%d signals=%d", identity.kiosk, len(readers), len(settings.signals))
         wait_until_told()
         log.info("door closing")
-
-
-@contextmanager
-def until_told() -> Iterator[Callable[[], object]]:
-    """Yield a function that returns once SIGTERM or SIGINT has come since the context began. Thread: the main one."""
-    # A Python handler runs between two steps of the main thread: one that is about to wait for a lock sleeps on, and
-    # the handler with it. The byte that the interpreter writes to this socket is there whenever it is looked for.
-    hearing, telling = socket.socketpair()
-    with hearing, telling:
-        telling.setblocking(False)  # noqa: FBT003 - its signature
-        fd_before = signal.set_wakeup_fd(telling.fileno(), warn_on_full_buffer=False)
-        before = {each: signal.signal(each, lambda *_: None) for each in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            yield lambda: hearing.recv(1)
-        finally:
-            for each, handler in before.items():
-                signal.signal(each, handler)
-            signal.set_wakeup_fd(fd_before)

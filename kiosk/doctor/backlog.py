@@ -7,16 +7,16 @@ from attendance.errors import WireError
 from attendance.finding import Finding
 from attendance.records import Head, read_line
 from attendance.signatures import key_id
+from kiosk.asides import fruitless, unsearched
 from kiosk.config import KioskSettings
 from kiosk.database import asides_of
+from kiosk.doctor.identity import identity_and_key
 from kiosk.doctor.known import Known, reading
 from kiosk.doctor.processes import door_lock_held
-from kiosk.doctor.standing import standing
 from kiosk.errors import JournalError
 from kiosk.journal_queries import unsent
 from kiosk.journal_reader import JournalReader
 from kiosk.retention import KEPT_MS, SessionAge
-from kiosk.salvage import fruitless, unsearched
 from kiosk.today import Now, best_now
 
 WAITED_MS = 10 * 60_000
@@ -45,7 +45,7 @@ def check_backlog(settings: KioskSettings, clock: Clock, boot: str, known: Known
 
 def _opening(settings: KioskSettings, reader: JournalReader) -> Iterator[Finding]:
     """A key that is not the one of this name, or a door that goes on under a former name."""
-    ours, opening = standing(settings), reader.last_opening()
+    ours, opening = identity_and_key(settings), reader.last_opening()
     if ours is None or opening is None:
         return
     identity, key = ours

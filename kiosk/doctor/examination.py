@@ -11,13 +11,13 @@ from kiosk.config import KioskSettings
 from kiosk.doctor.answers import check_answers
 from kiosk.doctor.backlog import check_backlog
 from kiosk.doctor.clocks import check_clock
+from kiosk.doctor.identity import check_identity, check_secrets
 from kiosk.doctor.known import look_up
 from kiosk.doctor.network import check_server
 from kiosk.doctor.processes import check_door, check_sync
 from kiosk.doctor.readers import check_readers
 from kiosk.doctor.record import check_record
 from kiosk.doctor.roster import check_roster
-from kiosk.doctor.standing import check_secrets, check_standing
 from kiosk.doctor.storage import check_ballast, check_storage
 from kiosk.timekeeping import boot_id
 from kiosk.version import version
@@ -37,7 +37,7 @@ def examine(settings: KioskSettings, clock: Clock, boot: str | None = None) -> I
     boot = boot_id() if boot is None else boot
     known = look_up(settings, boot)
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
-        partial(check_standing, settings),
+        partial(check_identity, settings),
         partial(check_storage, settings),
         partial(check_record, settings, known),
         partial(check_door, settings, clock),

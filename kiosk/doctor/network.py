@@ -14,8 +14,8 @@ from attendance.clock import Clock
 from attendance.finding import Finding
 from attendance.wire import ErrorCode, StateResponse
 from kiosk.config import KioskSettings
+from kiosk.doctor.identity import identity_and_key
 from kiosk.doctor.known import Known, look_up
-from kiosk.doctor.standing import standing
 from kiosk.errors import Trouble, UplinkError
 from kiosk.http_session import open_session
 from kiosk.identity import Identity
@@ -43,7 +43,7 @@ def check_server(settings: KioskSettings, clock: Clock, boot: str, known: Known)
     if ca_file and not os.access(ca_file, os.R_OK):
         yield Finding("server_ca_file", wrong=True, values={"file": ca_file})
         return
-    ours = standing(settings)
+    ours = identity_and_key(settings)
     if ours is None and not settings.server_url:
         return  # nobody said where it is
     identity, key = ours or (_nobody(settings.server_url), Ed25519PrivateKey.generate())

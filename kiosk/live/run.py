@@ -14,8 +14,8 @@ from kiosk.live.terminal import Terminal
 from kiosk.live.watched_reader import WatchedReaders
 from kiosk.only_one import door_lock
 from kiosk.roster_cache import RosterCache
-from kiosk.run import until_told
 from kiosk.timekeeping import KioskClock
+from kiosk.until_told import until_told
 
 
 def run_live(settings: KioskSettings, words: Catalogue, say: Callable[[str], None]) -> None:

@@ -19,7 +19,7 @@ from tests.kiosk.enrolled import enrol
 
 HEARD_BY_ANOTHER_THREAD = """
 import signal, threading, time
-from kiosk.run import until_told
+from kiosk.until_told import until_told
 
 def hear():
     time.sleep(0.3)

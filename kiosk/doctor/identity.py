@@ -14,7 +14,7 @@ _SECRETS = (IDENTITY_FILE, KEY_FILE, COMING_KEY_FILE)
 _OTHERS = 0o077
 
 
-def check_standing(settings: KioskSettings) -> Iterator[Finding]:
+def check_identity(settings: KioskSettings) -> Iterator[Finding]:
     """Yield who this kiosk is, or why it is nobody."""
     yield _identity(settings.data_dir)
     yield from _key(settings.data_dir)
@@ -32,7 +32,7 @@ def check_secrets(settings: KioskSettings) -> Iterator[Finding]:
         yield Finding("secrets_open", wrong=True, values={"files": " ".join(readable)})
 
 
-def standing(settings: KioskSettings) -> tuple[Identity, Ed25519PrivateKey] | None:
+def identity_and_key(settings: KioskSettings) -> tuple[Identity, Ed25519PrivateKey] | None:
     """Return who this kiosk is and its key, or None when one of them cannot be had."""
     try:
         identity = load_identity(settings.data_dir)
