@@ -20,6 +20,7 @@ from attendance.chain import place
 from attendance.clock import Clock, day_bounds, to_ms
 from attendance.errors import WireError
 from attendance.records import AttendanceRecord, Body, Head, RecordDraft, SessionOpened
+from kiosk.asides import Asides
 from kiosk.ballast import Ballast
 from kiosk.database import BUSY_TIMEOUT_S, inode, is_damage, open_database, set_aside
 from kiosk.errors import JournalError
@@ -35,7 +36,7 @@ from kiosk.journal_queries import (
     unsent,
 )
 from kiosk.retention import NO_CONTACTS, Contacts, Moment, is_ripe, prunable
-from kiosk.salvage import Salvaged, mark_fruitless, mark_searched, search, take_in, unsearched
+from kiosk.salvage import Salvaged, take_in
 from kiosk.schema import JOURNAL
 
 log = logging.getLogger(__name__)
@@ -69,6 +70,7 @@ class Journal:
         self._key_id = key_id
         self._busy_timeout_s = busy_timeout_s
         self._ballast = Ballast(path.with_name(BALLAST_FILE))
+        self._asides = Asides(path)
         self._lock = threading.RLock()
         self._db: Database | None = None
         self._file: tuple[int, int] | None = None
@@ -77,9 +79,6 @@ class Journal:
         """The last entries of the sessions before this one, which never grow again."""
         self.problem: str | None = None
         """Why the last entry was not taken; None while all is well."""
-        self._fruitless: set[Path] = set()
-        self.salvages = 0
-        """How often entries from before this process were added; whoever remembers the journal looks at it again."""
 
     def begin(self) -> Self:
         """Begin a session if none has begun, or leave `problem` set: then whatever is asked next begins it."""
@@ -96,6 +95,11 @@ class Journal:
     def boot(self) -> str:
         """The boot whose records `records_of_boot` returns."""
         return self._boot
+
+    @property
+    def salvages(self) -> int:
+        """How often entries from before this process were added; whoever remembers the journal looks at it again."""
+        return self._asides.salvaged
 
     @property
     def short_of_space(self) -> bool:
@@ -168,11 +172,7 @@ class Journal:
         Children are served meanwhile: they wait for one session at a time. One that gives nothing, though it holds
         something, is gone through again by the next process.
         """
-        # The newest first, and its last session first, since each goes before all others. One that fails ends it: what
-        # an older one gave would stand behind what the next attempt brings.
-        for aside in reversed(unsearched(self._path)):
-            if aside not in self._fruitless:
-                self._salvage(aside)
+        self._asides.salvage(self._take_in)
 
     def lay_ballast(self) -> None:
         """Hold disk space back for a day on which there is none, if there is plenty now."""
@@ -182,21 +182,6 @@ class Journal:
         """Let go of the file. Idempotent."""
         with self._lock:
             self._drop()
-
-    def _salvage(self, aside: Path) -> None:
-        try:
-            found = search(aside)
-            entries = sum(map(self._take_in, reversed(found.sessions)))
-            if found.fruitless:
-                self._fruitless.add(aside)
-                mark_fruitless(aside)
-                log.error("nothing sound in journal file=%s", aside.name)
-                return
-            mark_searched(aside)
-        except OSError as error:
-            raise JournalError(f"{aside.name}: {error}") from error
-        self.salvages += 1
-        log.warning("journal salvaged file=%s entries=%d", aside.name, entries)
 
     def _take_in(self, found: Salvaged) -> int:
         def work(db: Database) -> int:

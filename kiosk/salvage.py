@@ -17,7 +17,6 @@ from sqlite_utils import Database
 
 from attendance.errors import WireError
 from attendance.records import FIRST_PREV, AttendanceRecord, Head, JournalLine, SessionOpened, read_line
-from kiosk.database import asides_of
 from kiosk.journal_queries import INSERT_ENTRY
 from kiosk.leaf_pages import Pages, leaf_rows, opened
 from kiosk.lost_entries import lost_between
@@ -53,26 +52,6 @@ class Search:
     """Whether there is nothing sound in it, though it holds what were entries once."""
 
 
-def unsearched(path: Path) -> list[Path]:
-    """Return the files set aside at a path from which nobody has taken what is sound, oldest first."""
-    return [each for each in asides_of(path) if not _mark(each).exists()]
-
-
-def mark_searched(aside: Path) -> None:
-    """Note that all that is sound in a file has been taken. Raises: OSError."""
-    _mark(aside).touch()
-
-
-def fruitless(path: Path) -> list[Path]:
-    """Return those of the unsearched files in which nothing sound was found, though something is in them."""
-    return [each for each in unsearched(path) if _fruitless_mark(each).exists()]
-
-
-def mark_fruitless(aside: Path) -> None:
-    """Note that nothing sound was found in a file; it counts as unsearched all the same. Raises: OSError."""
-    _fruitless_mark(aside).touch()
-
-
 def search(aside: Path) -> Search:
     """Read all that is sound in a damaged file; takes seconds for a full journal. Raises: OSError."""
     found = _Found()
@@ -103,14 +82,6 @@ def take_in(db: Database, found: Salvaged) -> int:
         head = Head(record.session, record.seq, stored.hash)
     db.execute("COMMIT")
     return len(found.entries)
-
-
-def _mark(aside: Path) -> Path:
-    return aside.with_name(aside.name + ".salvaged")
-
-
-def _fruitless_mark(aside: Path) -> Path:
-    return aside.with_name(aside.name + ".fruitless")
 
 
 @dataclass(slots=True)

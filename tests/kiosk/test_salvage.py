@@ -16,12 +16,13 @@ from sqlite_utils import Database
 
 from attendance.clock import ManualClock
 from attendance.records import AttendanceRecord, JournalLine, read_line, write_line
+from kiosk.asides import unsearched
 from kiosk.database import set_aside
 from kiosk.errors import JournalError
 from kiosk.journal import Journal
 from kiosk.journal_reader import JournalReader
 from kiosk.lost_entries import read_lost
-from kiosk.salvage import Salvaged, search, take_in, unsearched
+from kiosk.salvage import Salvaged, search, take_in
 from tests.kiosk.door_parts import AFTERNOON, BOOT, OTHER_BOOT, open_journal
 from tests.kiosk.sync_parts import KEY, kiosk_at, moved
 from tests.kiosk.test_journal import chain_of, move
