@@ -11,11 +11,12 @@ from attendance.errors import SettingsError
 from attendance.logs import log_to_stderr
 from attendance.settings import show
 from server.account_cli import account
+from server.backup.archive import DATABASE
 from server.backup.cli import backup, restore_
 from server.catalogues import catalogues
 from server.config import DEFAULT_FILE, ServerSettings, load_settings, pass_settings
 from server.errors import ServerError, StoreError
-from server.keys import load_secrets, make_secrets
+from server.keys import load_secrets, lost_secrets, make_secrets
 from server.kiosks_cli import kiosks
 from server.notify.cli import dispatch
 from server.report_cli import report
@@ -69,6 +70,9 @@ def init(settings: ServerSettings) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"{folder} cannot be made ({error.strerror}); choose another data_dir") from error
+    lost = lost_secrets(folder)
+    if lost and (folder / DATABASE).exists():  # new ones fit neither cards nor names that kiosks have
+        raise StoreError(f"{lost[0]} is missing, and the database is there: restore the secrets too (docs/backup.md)")
     make_secrets(folder)
     _migrate(settings)
     click.echo(catalogues()[settings.languages[0]].text("cli.init.done", folder=folder))

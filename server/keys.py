@@ -37,6 +37,11 @@ def make_secrets(data_dir: Path) -> Secrets:
     return load_secrets(data_dir)
 
 
+def lost_secrets(data_dir: Path) -> list[Path]:
+    """Return where secrets are missing."""
+    return [path for name in (_FLASK, _NAMES, _UID) if not (path := _folder(data_dir) / name).exists()]
+
+
 def load_secrets(data_dir: Path) -> Secrets:
     """Return the secrets. Raises: StoreError when one is missing, damaged or not readable."""
     folder = _folder(data_dir)
@@ -63,7 +68,8 @@ def _read(path: Path) -> bytes:
     try:
         key = path.read_bytes()
     except FileNotFoundError as error:
-        raise StoreError(f"{path} is missing; run tadaima-server init") from error
+        advice = "restore it from a backup (docs/backup.md), or on a new server run tadaima-server init"
+        raise StoreError(f"{path} is missing; {advice}") from error
     except OSError as error:
         raise StoreError(f"{path} cannot be read ({error.strerror}); run as the user who owns it") from error
     if len(key) != KEY_BYTES:

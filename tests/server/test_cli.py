@@ -96,6 +96,17 @@ def test_a_damaged_secret_is_told(ready: Path) -> None:
     assert "uid.key is damaged" in command(ready, "run").stderr
 
 
+def test_secrets_that_were_lost_are_restored_and_not_drawn_anew(ready: Path) -> None:
+    """By them kiosks know cards by their UID, and a roster brought in again gives the children it gave before."""
+    lost = (ready / "secrets" / "uid.key").rename(ready / "uid.key")
+    assert "uid.key is missing; restore it from a backup" in command(ready, "run").stderr
+    refused = command(ready, "init")
+    assert refused.exit_code == 1
+    assert "uid.key is missing, and the database is there: restore the secrets too" in refused.stderr
+    lost.rename(ready / "secrets" / "uid.key")
+    done(ready, "init")
+
+
 def test_two_that_make_secrets_at_once_get_the_same(folder: Path) -> None:
     made = []
     threads = [threading.Thread(target=lambda: made.append(make_secrets(folder))) for _ in range(8)]
