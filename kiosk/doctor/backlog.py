@@ -8,7 +8,6 @@ from attendance.finding import Finding
 from attendance.records import Head, read_line
 from attendance.signatures import key_id
 from kiosk.asides import fruitless, unsearched
-from kiosk.asides import fruitless, unsearched
 from kiosk.config import KioskSettings
 from kiosk.database import asides_of
 from kiosk.doctor.identity import identity_and_key
