@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
@@ -22,14 +23,16 @@ from kiosk.identity import load_identity, load_key
 from kiosk.sync import LONGEST_BACKOFF_S
 from provisioning.enrol import enrol
 from provisioning.errors import EnrolmentFailed, EnrolmentTrouble
+from server.doctor.kiosks import check_kiosks
 from server.notify.outbox import TOLD_EARLIER
 from server.store.engine import sqlite_url, using_store
 from server.store.tables import delivery, guardian, guardianship, movement
-from tests.kiosk.sync_parts import KEY, Kiosk, kiosk_at, moved, uplink_to
+from tests.kiosk.sync_parts import BOOT, KEY, Kiosk, kiosk_at, moved, uplink_to
 from tests.kiosk.test_salvage import page_of, spoil
 
 pytestmark = pytest.mark.xdist_group("real server")
 PATIENCE_S = 60.0
+OTHER_BOOT = "c0b7" * 8
 
 
 class RealServer:
@@ -78,6 +81,16 @@ class RealServer:
             told = set(conn.execute(asked).scalars())
         return [each for each in children if each in told]
 
+    def movements(self) -> Counter[str]:
+        """How many movements of each child it holds."""
+        with using_store(sqlite_url(self.data / "tadaima.db")) as store, store.read() as conn:
+            return Counter(conn.execute(select(movement.c.child_id)).scalars())
+
+    def is_troubled_by(self, code: str) -> bool:
+        """Whether the doctor finds this of the kiosks."""
+        with using_store(sqlite_url(self.data / "tadaima.db")) as store, store.read() as conn:
+            return code in {each.code for each in check_kiosks(conn, SystemClock().read().wall_ms)}
+
     def _address(self, said: IO[str]) -> str:
         line = said.readline().split()
         assert line[:1] == ["listening"], self._log.read_text()
@@ -98,10 +111,10 @@ def enrolled(server: RealServer, folder: Path) -> Path:
 
 
 @contextmanager
-def kiosk_in(folder: Path, url: str) -> Iterator[Kiosk]:
+def kiosk_in(folder: Path, url: str, *, boot: str = BOOT) -> Iterator[Kiosk]:
     """The kiosk that was enrolled in a folder; its clock stands still at now."""
     name, key, at = load_identity(folder).kiosk, load_key(folder), now(SystemClock())
-    with kiosk_at(folder, url, name=name, key=key, at=at) as kiosk:
+    with kiosk_at(folder, url, name=name, key=key, at=at, boot=boot) as kiosk:
         kiosk.settle()
         yield kiosk
 
@@ -184,6 +197,44 @@ def test_a_kiosk_that_is_enrolled_anew_brings_all_it_wrote_before(server: RealSe
     with kiosk_in(folder, server.url) as kiosk:
         assert {sent, unsent, offline} <= present(kiosk)
         assert kiosk.cache.acks() == sorted(kiosk.reader.heads())
+
+
+def test_a_copied_card_that_runs_twice_loses_and_doubles_nothing_and_is_told_of_until_enrolled_anew(
+    server: RealServer, tmp_path: Path
+) -> None:
+    def meet_and_agree(*kiosks: Kiosk) -> None:
+        for kiosk in kiosks:
+            kiosk.settle()
+        for kiosk in kiosks:
+            assert came <= present(kiosk)
+            assert kiosk.cache.acks() == sorted(kiosk.reader.heads())
+            assert kiosk.sync.report(kiosk.sync.step()).problems == ()
+
+    folder, copied = enrolled(server, tmp_path / "card"), tmp_path / "copy"
+    with kiosk_in(folder, server.url) as first:
+        sent, unsent, later, at_copy, last = children(first)[10:15]
+        before = server.movements()
+        first.append(moved(child=sent))
+        first.settle()
+        first.append(moved(child=unsent))
+        shutil.copytree(folder, copied)
+        first.append(moved(child=later))  # in a session of which the copy holds the beginning
+        with kiosk_in(copied, server.url, boot=OTHER_BOOT) as copy:
+            copy.append(moved(child=at_copy))
+            assert not server.is_troubled_by("kiosks_twin")
+            came = {sent, unsent, later, at_copy}
+            meet_and_agree(first, copy)
+            for kiosk in (first, copy):  # no clock was moved since they were answered last
+                kiosk.sync.step()
+            assert server.is_troubled_by("kiosks_twin")
+            copy.append(moved(child=last))
+        code = server.command("kiosks", "code", "sakura", "copy").strip()
+        enrol(server.url, code, copied, clock=SystemClock(), replace=True)
+        with kiosk_in(copied, server.url, boot=OTHER_BOOT) as copy:
+            assert copy.name != first.name
+            came.add(last)
+            meet_and_agree(copy, first)
+    assert server.movements() - before == Counter(came)
 
 
 def test_codes_keys_and_revocation_are_the_servers_word(server: RealServer, tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ class Kiosk:
 
     name: str
     folder: Path
+    boot: str
     clock: ManualClock
     journal: Journal
     reader: JournalReader
@@ -65,7 +66,7 @@ class Kiosk:
     def reopen(self) -> None:
         """The door process dies and begins a new session."""
         self.journal.close()
-        self.journal = open_journal(self.folder, self.clock, kiosk=self.name)
+        self.journal = open_journal(self.folder, self.clock, kiosk=self.name, boot=self.boot)
 
     def held(self) -> dict[str, list[JournalLine]]:
         return {head.session: self.reader.read(head.session, 0, -1) for head in self.reader.heads()}
@@ -79,8 +80,8 @@ class Kiosk:
         raise AssertionError("sync does not come to rest")
 
 
-def open_journal(folder: Path, clock: Clock, *, kiosk: str = "kiosk-1") -> Journal:
-    return Journal(folder / "journal.db", kiosk=kiosk, clock=clock, boot=BOOT, app="test", key_id="k" * 32).begin()
+def open_journal(folder: Path, clock: Clock, *, kiosk: str = "kiosk-1", boot: str = BOOT) -> Journal:
+    return Journal(folder / "journal.db", kiosk=kiosk, clock=clock, boot=boot, app="test", key_id="k" * 32).begin()
 
 
 def door_report(folder: Path, clock: Clock) -> DoorReport:
@@ -91,11 +92,17 @@ def door_report(folder: Path, clock: Clock) -> DoorReport:
 
 @contextmanager
 def kiosk_at(
-    folder: Path, url: str, *, name: str = "kiosk-1", key: Ed25519PrivateKey = KEY, at: datetime = NOON
+    folder: Path,
+    url: str,
+    *,
+    name: str = "kiosk-1",
+    key: Ed25519PrivateKey = KEY,
+    at: datetime = NOON,
+    boot: str = BOOT,
 ) -> Iterator[Kiosk]:
     clock = ManualClock(at)
-    journal, reader = open_journal(folder, clock, kiosk=name), JournalReader.open(folder / "journal.db")
-    cache = RosterCache.open(folder / "cache.db", boot=BOOT)
+    journal, reader = open_journal(folder, clock, kiosk=name, boot=boot), JournalReader.open(folder / "journal.db")
+    cache = RosterCache.open(folder / "cache.db", boot=boot)
     with uplink_to(url, key=key, clock=clock) as uplink:
         sync = Sync(
             reader,
@@ -104,12 +111,12 @@ def kiosk_at(
             clock,
             names_key_path=folder / "run" / "names.key",
             door=lambda: door_report(folder, clock),
-            boot=BOOT,
+            boot=boot,
             app="test",
             interval_s=5.0,
             jitter=lambda: 0.5,
         )
-        kiosk = Kiosk(name, folder, clock, journal, reader, cache, sync)
+        kiosk = Kiosk(name, folder, boot, clock, journal, reader, cache, sync)
         try:
             yield kiosk
         finally:
