@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from attendance.policy import Policy
-from bench.hostile import PROBE_EVERY, Part, feed, parts
+from bench.hostile import PROBE_EVERY, feed
+from bench.hostile_parts import Part, parts
 from bench.hostile_seeds import CARDS, NDEF_MESSAGES
 from bench.mutations import LONGEST_BYTES, Spoiler
 from hardware.reader import Medium
