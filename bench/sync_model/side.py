@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from attendance.clock import ClockState, ManualClock, from_ms
 from attendance.presence import Presence
-from attendance.records import Body, Head, JournalLine, Moved, read_line, write_line
-from attendance.signatures import key_id
+from attendance.records import AttendanceRecord, Body, Head, JournalLine, Moved, read_line, write_line
+from attendance.signatures import key_id, sign
+from attendance.wire import ENTRIES_PATH, EntriesRequest, encode
 from bench.sync_model.way import Way
 from kiosk.door_report import DoorReport
 from kiosk.identity import Identity
@@ -133,6 +134,12 @@ class Side:
         line = write_line(record)
         self.held[record.session].append(line)
         return line
+
+    def send_unasked(self, record: AttendanceRecord, created: datetime) -> None:
+        """Send the server an entry, well signed, that no step of sync sends."""
+        body = encode(EntriesRequest(session=record.session, from_seq=record.seq, entries=(write_line(record),)))
+        headers = sign("POST", ENTRIES_PATH, body, key=self.enrolled.key, created=created)
+        self.way.repeat(requests.Request("POST", f"{self.url}{ENTRIES_PATH}", data=body, headers=headers).prepare())
 
     def last_moved(self) -> int | None:
         """Return the number of the last movement of the running session."""

@@ -12,7 +12,7 @@ from attendance.presence import fold, movement_id
 from attendance.records import JournalLine, Moved, Undone, read_line
 from attendance.wire import ENTRIES_PATH, EntriesRequest, Receipt, decode
 from bench.sync_model.server import RealServer
-from bench.sync_model.side import Side
+from bench.sync_model.side import Sessions, Side
 from bench.sync_model.way import Trip
 from kiosk.lost_entries import read_lost
 
@@ -104,6 +104,14 @@ class Truth:
             for ack in side.cache.acks():
                 assert ack.seq <= self._had[ack.session], "taken for acknowledged, but never held"
                 assert self.stands(*ack), "another entry taken for acknowledged"
+
+    def check_salvage(self, found: Sessions) -> None:
+        """Check what a door took from a damaged journal."""
+        for session, lines in found.items():
+            wrote = self.ever.get(session) or lines[:1]
+            assert len(lines) <= len(wrote), "salvage brought what was not there"
+            same = all(line == true or read_lost(line) for line, true in zip(lines, wrote, strict=False))
+            assert same, "salvage brought what was not there"
 
     def check_at_rest(self, sides: Iterable[Side], now_ms: int) -> None:
         """Check what holds when everything was heard: all is where it should be, and both sides say the same."""

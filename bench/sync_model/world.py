@@ -8,20 +8,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-import requests
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
 from requests.adapters import HTTPAdapter
 
 from attendance.clock import ClockState, ManualClock, from_ms
-from attendance.records import ClockStepped, Direction, MadeBy, Moved, Undone, read_line, write_line
-from attendance.signatures import sign
-from attendance.wire import ENTRIES_PATH, EntriesRequest, encode
+from attendance.records import ClockStepped, Direction, MadeBy, Moved, Undone, read_line
 from bench.sync_model.server import CHILDREN, RealServer
 from bench.sync_model.side import LONG_AGO, Disk, Enrolled, Side
 from bench.sync_model.truth import Truth
 from bench.sync_model.way import Trip, Way
-from kiosk.lost_entries import read_lost
 from kiosk.offers import ALL_HEADS_S
 from kiosk.sync import LONGEST_WAY_S
 from kiosk.today import best_now
@@ -147,16 +143,11 @@ class World:
     def damage(self, number: int, page: int, seed: int) -> None:
         """Spoil a page of the journal: all comes back but what stood on it, and all of it if it was the first page."""
         side = self.sides[number]
-        before = side.held
+        before = side.held.keys()
         side.damage(page, random.Random(seed).randbytes(_PAGE_BYTES))
-        found = dict(side.lines())
-        for session, lines in found.items():
-            wrote = self.truth.ever.get(session) or lines[:1]
-            assert len(lines) <= len(wrote), "salvage brought what was not there"
-            same = all(line == true or read_lost(line) for line, true in zip(lines, wrote, strict=False))
-            assert same, "salvage brought what was not there"
-        assert page or before.keys() <= found.keys(), "salvage lost a session without need"
-        side.held = found
+        side.held = dict(side.lines())
+        self.truth.check_salvage(side.held)
+        assert page or before <= side.held.keys(), "salvage lost a session without need"
         self.truth.remember(side)
 
     def upkeep(self, number: int) -> None:
@@ -213,11 +204,8 @@ class World:
         session, through = held[which % len(held)]
         seq = 1 + which % through
         record = read_line(self.truth.ever[session][seq])
-        other = write_line(replace(record, body=ClockStepped(step_ms=which)))
-        body = encode(EntriesRequest(session=session, from_seq=seq, entries=(other,)))
-        headers = sign("POST", ENTRIES_PATH, body, key=side.enrolled.key, created=from_ms(self.clock.read().wall_ms))
-        url = f"{side.url}{ENTRIES_PATH}"
-        side.way.repeat(requests.Request("POST", url, data=body, headers=headers).prepare())
+        other = replace(record, body=ClockStepped(step_ms=which))
+        side.send_unasked(other, created=from_ms(self.clock.read().wall_ms))
 
     # What happens to the server
 
