@@ -28,7 +28,7 @@ _TONE_OF_STANDING: dict[Standing, Tone] = {
 }
 
 
-class MarkView(msgspec.Struct, frozen=True):
+class OutlineView(msgspec.Struct, frozen=True):
     """The outline of a code in the picture."""
 
     corners: tuple[tuple[float, float], ...]
@@ -42,7 +42,7 @@ class PictureView(msgspec.Struct, frozen=True):
     number: int
     size: tuple[int, int]
     guide: tuple[int, int, int, int]
-    marks: tuple[MarkView, ...]
+    outlines: tuple[OutlineView, ...]
 
 
 class ReadView(msgspec.Struct, frozen=True):
@@ -119,9 +119,11 @@ def picture_view(look: Look, words: Catalogue) -> PictureView:
         number=look.number,
         size=look.size,
         guide=look.guide,
-        marks=tuple(
-            MarkView(found.corners, found.standing is not Standing.FOREIGN, words.text(f"live.mark.{found.standing}"))
-            for found in look.found
+        outlines=tuple(
+            OutlineView(
+                each.corners, each.standing is not Standing.FOREIGN, words.text(f"live.outline.{each.standing}")
+            )
+            for each in look.found
         ),
     )
 

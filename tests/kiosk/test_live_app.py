@@ -103,8 +103,8 @@ def test_a_picture_comes_with_what_is_drawn_over_it_and_only_once(known: CardBoo
     assert (response.status_code, response.mimetype, response.data[:2]) == (200, "image/jpeg", b"\xff\xd8")
     overlay = json.loads(response.headers[PICTURE_HEADER])
     assert overlay["size"] == [640, 480]
-    (mark,) = overlay["marks"]
-    assert (mark["ours"], mark["label"]) == (True, words().text("live.mark.known"))
+    (outline,) = overlay["outlines"]
+    assert (outline["ours"], outline["label"]) == (True, words().text("live.outline.known"))
     assert client.get(f"/picture/0?after={overlay['number']}", base_url=HOME).status_code == 204
 
 
@@ -114,7 +114,7 @@ def test_what_is_drawn_over_a_picture_holds_nothing_of_a_code(known: CardBook) -
     assert looker is not None
     looker.watch(*seen("HTTPS://EVIL.EXAMPLE/X"))
     response = client.get("/picture/0", base_url=HOME)
-    assert json.loads(response.headers[PICTURE_HEADER])["marks"][0]["ours"] is False
+    assert json.loads(response.headers[PICTURE_HEADER])["outlines"][0]["ours"] is False
     assert "EVIL" not in str(response.headers) + client.get("/state", base_url=HOME).text
 
 
@@ -247,7 +247,7 @@ def test_a_camera_without_a_card_asks_for_one(known: CardBook) -> None:
 def test_every_code_has_a_sentence(language: Language) -> None:
     ids = words(language).ids
     kinds: dict[str, Any] = {
-        "standing": Standing, "mark": Standing, "trust": Trust, "hint": Hint, "distance": Distance, "medium": Medium,
+        "standing": Standing, "outline": Standing, "trust": Trust, "hint": Hint, "distance": Distance, "medium": Medium,
         "tag": TagType,
     }  # fmt: skip
     missing = {f"live.{kind}.{code}" for kind, codes in kinds.items() for code in codes} - ids

@@ -131,13 +131,13 @@ function paint(canvas, picture, overlay) {
   const unit = width / 640; // what is drawn looks the same on every camera
   pen.drawImage(picture, 0, 0, width, height);
   outline(pen, corners(overlay.guide), "#fff", [14 * unit, 10 * unit], 3 * unit);
-  if (!overlay.marks.length) label(pen, body.dataset.guide, overlay.guide[0], overlay.guide[1] - 6 * unit, "#fff", unit);
-  for (const mark of overlay.marks) {
-    const colour = mark.ours ? OURS : OTHER;
-    outline(pen, mark.corners, colour, mark.ours ? [] : [10 * unit, 7 * unit], 6 * unit);
-    const left = Math.min(...mark.corners.map(([x]) => x));
-    const bottom = Math.max(...mark.corners.map(([, y]) => y));
-    label(pen, mark.label, left, bottom + 34 * unit, colour, unit);
+  if (!overlay.outlines.length) label(pen, body.dataset.guide, overlay.guide[0], overlay.guide[1] - 6 * unit, "#fff", unit);
+  for (const code of overlay.outlines) {
+    const colour = code.ours ? OURS : OTHER;
+    outline(pen, code.corners, colour, code.ours ? [] : [10 * unit, 7 * unit], 6 * unit);
+    const left = Math.min(...code.corners.map(([x]) => x));
+    const bottom = Math.max(...code.corners.map(([, y]) => y));
+    label(pen, code.label, left, bottom + 34 * unit, colour, unit);
   }
 }
 
