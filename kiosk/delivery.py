@@ -18,10 +18,10 @@ from attendance.wire import (
     OfferRequest,
     OfferResponse,
     Receipt,
+    StateResponse,
     SyncProblem,
     Want,
 )
-from attendance.wire import StateResponse as State
 from kiosk.errors import Trouble, UplinkError
 from kiosk.lost_entries import read_lost
 from kiosk.portion import Portion
@@ -68,7 +68,7 @@ class Server(Protocol):
         """Send a stretch and return what the server now holds of its session."""
         ...
 
-    def state(self, *, roster_version: str, presence_version: str, boot: str) -> State:
+    def state(self, *, roster_version: str, presence_version: str, boot: str) -> StateResponse:
         """Return what is newer than these versions."""
         ...
 
