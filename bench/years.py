@@ -199,7 +199,7 @@ _OFTEN: dict[str, Callable[[_Town], object]] = {
 }
 _SELDOM: dict[str, Callable[[_Town], object]] = {
     "years, doctor": lambda town: _examine(town, full=False),
-    "years, doctor --full": lambda town: _examine(town, full=True),
     "years, backup": _back_up,
     "years, init of what is set up": lambda town: migrate(town.store),
+    "years, doctor --full": lambda town: _examine(town, full=True),
 }
