@@ -24,6 +24,7 @@ from server.notify.outbox import queue_moved
 from server.store.engine import Store
 from server.store.ids import new_id
 from server.store.tables import anchor, delivery, entry, guardian, journal_session, kiosk, movement, unknown_card
+from server.twins import TWIN_MS
 from tests.server import factories as make
 from tests.server.doctor_parts import found, wrong
 from tests.server.factories import NOON_MS
@@ -116,6 +117,17 @@ def test_a_reader_that_is_down_and_a_trouble_of_a_newer_kiosk(folder: Path, stor
     assert told(folder, "kiosk_other") == {"kiosk": "Sakura Front", "code": "melting"}
     change(store, update(kiosk).values(trouble="reader:qr:down door_silent"))
     assert wrong(found(folder)) == {"kiosk_door_silent"}, "what a door that is silent said of its readers is old"
+
+
+def test_a_kiosk_that_runs_on_two_machines(folder: Path, store: Store, door: Row[Any]) -> None:
+    make.kiosk(store, site_id=door.site_id, twin_at_ms=NOON_MS, revoked_at_ms=NOON_MS)
+    this = update(kiosk).where(kiosk.c.id == door.id)
+    change(store, this.values(twin_at_ms=NOON_MS - TWIN_MS))
+    assert told(folder, "kiosks_twin") == {"names": "Sakura Front"}
+    assert wrong(found(folder)) == {"kiosks_twin"}
+    assert wrong(found(folder, NOON_MS + 1)) == set(), "only one was heard for a while"
+    change(store, this.values(twin_at_ms=NOON_MS))
+    assert wrong(found(folder, NOON_MS + SILENT_MS + 1)) == {"kiosks_silent"}
 
 
 def test_records_that_pile_up(folder: Path, store: Store, door: Row[Any]) -> None:

@@ -94,6 +94,19 @@ def test_an_anchor_of_before_is_worth_what_a_request_of_unknown_length_is_worth(
         assert (entry.line, entry.received_at_ms, entry.quarantined) == ("line", 6, None)
 
 
+def test_a_kiosk_of_before_is_one_machine_whose_boot_is_not_known(empty_url: str) -> None:
+    with using_store(empty_url) as store:
+        migrate(store, "0005")
+        with store.write() as conn:
+            conn.execute(text("INSERT INTO site (id, code, name) VALUES ('s', 'A', 'Naka')"))
+            columns = "id, site_id, name, key_id, public_key, enrolled_at_ms, heard_at_ms"
+            conn.execute(text(f"INSERT INTO kiosk ({columns}) VALUES ('k', 's', 'Door', 'key', '0', 7, 8)"))
+        migrate(store)
+        require_current(store)
+        [kiosk] = make.rows(store, tables.kiosk)
+        assert (kiosk.enrolled_at_ms, kiosk.heard_at_ms, kiosk.boot, kiosk.twin_at_ms) == (7, 8, "", None)
+
+
 def test_the_history_gives_the_tables_the_code_knows(store: Store, empty_url: str) -> None:
     with using_store(empty_url) as other, other.write() as conn:
         metadata.create_all(conn)

@@ -9,7 +9,7 @@ import pytest
 from flask import Flask, session
 from flask.sessions import SecureCookieSessionInterface
 from flask.testing import FlaskClient
-from sqlalchemy import Row, text
+from sqlalchemy import Row, text, update
 
 from attendance.catalogue import Language
 from attendance.clock import ManualClock
@@ -17,6 +17,7 @@ from server.catalogues import catalogues
 from server.config import ServerSettings
 from server.store import tables
 from server.store.engine import Store
+from server.twins import TWIN_MS
 from server.web.session import remember_view
 from tests.server import factories as make
 from tests.server import web_site as web
@@ -186,6 +187,16 @@ def test_a_kiosk_that_fell_silent_is_told_of_as_that_alone(client: FlaskClient, 
     make.kiosk(store, site_id=site.id, heard_at_ms=HALF_AN_HOUR_AGO_MS, trouble="reader:nfc:down")
     assert "The figures may be incomplete" in page(client)
     assert "nfc" not in page(client)
+
+
+def test_a_kiosk_that_runs_on_two_machines_is_told_of(client: FlaskClient, store: Store, site: Row[Any]) -> None:
+    at_ms = web.AFTERNOON_MS
+    row = make.kiosk(store, site_id=site.id, name="Front", heard_at_ms=at_ms, twin_at_ms=at_ms)
+    assert "Two machines run as the kiosk “Front”" in page(client)
+    assert "needs a look" in page(client)
+    with store.write() as conn:
+        conn.execute(update(tables.kiosk).where(tables.kiosk.c.id == row.id).values(twin_at_ms=at_ms - TWIN_MS - 1))
+    assert "Two machines" not in page(client)
 
 
 def test_an_unknown_card_is_shown_by_its_first_digits_alone(client: FlaskClient, store: Store, site: Row[Any]) -> None:
