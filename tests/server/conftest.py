@@ -20,7 +20,7 @@ from server.web import accounts
 from tests.server.factories import NOON
 
 if TYPE_CHECKING:
-    from tests.postgresql import Cluster
+    from bench.postgresql import Cluster
 
 FOR_ROOT = ["test_doctor_disks.py"]
 """What only root may do everywhere: mount real filesystems, give files away."""
@@ -63,8 +63,8 @@ def pytest_report_header() -> list[str]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run the tests of a database, of those modules where it matters, on each kind; a mark says which one alone."""
     only = [kind for kind in KINDS if metafunc.definition.get_closest_marker(f"only_{kind}")]
-    if "kind" in metafunc.fixturenames and (only or metafunc.module.__name__.rpartition(".")[2] in ON_BOTH):
-        metafunc.parametrize("kind", only or KINDS)
+    if "database_kind" in metafunc.fixturenames and (only or metafunc.module.__name__.rpartition(".")[2] in ON_BOTH):
+        metafunc.parametrize("database_kind", only or KINDS)
 
 
 @pytest.fixture(scope="session")
@@ -78,15 +78,15 @@ def migrated_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def kind() -> str:
+def database_kind() -> str:
     """The kind of database that this test is about."""
     return "sqlite"
 
 
 @pytest.fixture
-def store_url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def store_url(database_kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a database with the newest schema and no rows, this test's own."""
-    if kind == "sqlite":
+    if database_kind == "sqlite":
         shutil.copyfile(request.getfixturevalue("migrated_database"), tmp_path / "tadaima.db")
         yield sqlite_url(tmp_path / "tadaima.db")
     else:
@@ -96,9 +96,9 @@ def store_url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iter
 
 
 @pytest.fixture
-def empty_url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def empty_url(database_kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a database without any schema, this test's own."""
-    if kind == "sqlite":
+    if database_kind == "sqlite":
         yield sqlite_url(tmp_path / "empty.db")
     else:
         cluster: Cluster = request.getfixturevalue("postgresql")
