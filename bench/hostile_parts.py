@@ -34,6 +34,7 @@ from bench.hostile_seeds import (
     SERVER_TOML,
     TAGS,
 )
+from bench.sync_model.database import SqliteFile
 from bench.sync_model.server import RealServer
 from hardware import mjpeg, reader_messages
 from hardware.key_scanner import EVENT, KeyEvent, typed_lines
@@ -204,7 +205,7 @@ def _load_server(file: Path) -> object:
 @contextmanager
 def _signed_requests(folder: Path) -> Iterator[Part]:
     """The server's own interface, asked by a kiosk that is enrolled and faulty."""
-    real = RealServer(folder)
+    real = RealServer(folder, SqliteFile(folder))
     client = real.app.test_client()
     key = Ed25519PrivateKey.generate()
     real.enrol(key.public_key())

@@ -9,7 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from tests.postgresql import Cluster
+from bench.postgresql import Cluster
 
 # No test fails because a machine is slow. What else Hypothesis chooses, as for CI, stays.
 settings.register_profile("untimed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -15,6 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from requests.adapters import HTTPAdapter
 
 from attendance.records import Direction
+from bench.postgresql import Cluster
+from bench.sync_model.database import Database, PostgresqlDatabase, SqliteFile
 from bench.sync_model.server import CHILDREN, LATE, RealServer, Shortcut
 from bench.sync_model.side import Enrolled
 from bench.sync_model.way import Fate
@@ -62,11 +64,15 @@ class Ground:
 
 
 @contextmanager
-def ground(*, sockets: bool) -> Iterator[Ground]:
+def ground(*, sockets: bool, postgresql: bool = False) -> Iterator[Ground]:
     """Give the ground; with `sockets` every request goes over HTTP, without them straight to the server's app."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=MEMORY, prefix="tadaima-")))
-        server = stack.enter_context(closing(RealServer(folder)))
+        database: Database = SqliteFile(folder)
+        if postgresql:
+            cluster = stack.enter_context(closing(Cluster()))
+            database = PostgresqlDatabase(stack.enter_context(cluster.database()))
+        server = stack.enter_context(closing(RealServer(folder, database)))
         if sockets:
             web = LoopbackServer(server.app, "127.0.0.1", 0, name="server", threads=2)
             web.start()
@@ -234,6 +240,7 @@ def try_out(
     *,
     sockets: bool,
     seed: int,
+    postgresql: bool = False,
     steps: int = STEPS,
     until_s: float = math.inf,
     broken: Callable[[], AbstractContextManager[None]] = nullcontext,
@@ -252,7 +259,7 @@ def try_out(
         stateful_step_count=steps,
         suppress_health_check=list(HealthCheck),
     )
-    with ground(sockets=sockets) as made:
+    with ground(sockets=sockets, postgresql=postgresql) as made:
         while made.tally.examples < examples and time.monotonic() < until_s:
             on_ground = type("MeetingOnGround", (Meeting,), {"ground": made})
             seed += 1

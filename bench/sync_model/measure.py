@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
 from bench.figure import Counts, Row, proved
 from bench.sync_model.events import EVENTS, live
@@ -13,6 +14,7 @@ from bench.sync_model.mutants import MUTANTS
 CORES = 2
 OVER_HTTP = 2_000
 STRAIGHT = 8_000
+ON_POSTGRESQL = 300
 QUICK = 20
 MOST_S = 1800.0
 """A slow machine does fewer."""
@@ -23,20 +25,22 @@ def rows(*, quick: bool) -> list[Row]:
     return [
         _row("kiosks and server over HTTP", _spread(QUICK if quick else OVER_HTTP, sockets=True)),
         _row("kiosks and server, no sockets", _spread(5 * QUICK if quick else STRAIGHT, sockets=False)),
+        _row("kiosks and server on PostgreSQL", _spread(QUICK if quick else ON_POSTGRESQL, postgresql=True)),
         *(_row(name, found, control=True) for name, found in _mutants()),
     ]
 
 
-def _spread(examples: int, *, sockets: bool) -> list[Outcome]:
+def _spread(examples: int, *, sockets: bool = False, postgresql: bool = False) -> list[Outcome]:
     until_s = time.monotonic() + MOST_S
     with ProcessPoolExecutor(CORES) as pool:
-        shares = [pool.submit(_share, examples // CORES, sockets, core, until_s) for core in range(CORES)]
+        run = partial(_share, examples // CORES, sockets=sockets, postgresql=postgresql, until_s=until_s)
+        shares = [pool.submit(run, core) for core in range(CORES)]
         return [share.result() for share in shares]
 
 
-def _share(examples: int, sockets: bool, core: int, until_s: float) -> Outcome:  # noqa: FBT001 - over to a process
+def _share(examples: int, core: int, *, sockets: bool, postgresql: bool, until_s: float) -> Outcome:
     logging.disable()
-    return try_out(examples, sockets=sockets, seed=core * 1_000_000, until_s=until_s)
+    return try_out(examples, sockets=sockets, postgresql=postgresql, seed=core * 1_000_000, until_s=until_s)
 
 
 def _mutants() -> Iterator[tuple[str, list[Outcome]]]:

@@ -1,8 +1,6 @@
-"""The real server under test: the app on a real SQLite file, over sockets or without, restored by copying the file."""
+"""The real server under test: the app on a real database, over sockets or without, restored to what that held."""
 
-import sqlite3
 from collections.abc import Iterable
-from contextlib import closing
 from datetime import UTC, date, datetime
 from io import BytesIO
 from pathlib import Path
@@ -20,6 +18,7 @@ from attendance.catalogue import Language
 from attendance.clock import ManualClock, from_ms, local_day
 from attendance.presence import Movement
 from attendance.signatures import key_id
+from bench.sync_model.database import Database
 from server.app import create_app
 from server.backup.restore import take_as_sent
 from server.catalogues import catalogues
@@ -31,7 +30,7 @@ from server.roster.apply import apply
 from server.roster.check import RosterGuardian, RosterRow
 from server.services import Services, bind
 from server.store import tables
-from server.store.engine import Store, open_store, sqlite_url
+from server.store.engine import Store, open_store
 from server.store.ids import child_id_of, new_id
 from server.store.migrations import migrate
 
@@ -40,7 +39,6 @@ CHILDREN = 3
 LATE = 2
 """Children who are enrolled in the midst of it all."""
 SITE_CODE = "sakura"
-_COMPANIONS = ("-wal", "-shm")
 _FIRST_DAY = date(2020, 4, 1)
 _WORDS = catalogues()[Language.EN]
 
@@ -48,11 +46,11 @@ _WORDS = catalogues()[Language.EN]
 class RealServer:
     """One app for many lives: to begin anew is to be restored. Thread: one, but for what it serves."""
 
-    def __init__(self, folder: Path) -> None:
-        self.file = folder / "tadaima.db"
+    def __init__(self, folder: Path, database: Database) -> None:
+        self._database = database
         self.clock = ManualClock(NOON)
         make_secrets(folder)
-        self._settings = ServerSettings(data_dir=str(folder), database_url=sqlite_url(self.file))
+        self._settings = ServerSettings(data_dir=str(folder), database_url=self._database.url)
         self._secrets = load_secrets(folder)
         self.store = open_store(self._settings.store_url)
         migrate(self.store)
@@ -69,21 +67,19 @@ class RealServer:
         self.clock = ManualClock(NOON)
         self._put(self.beginning)
 
-    def backup(self) -> bytes:
-        """Return the database file with every connection to it closed."""
+    def backup(self) -> Any:
+        """Return what the database holds, with every connection to it closed."""
         self.store.close()
-        return self.file.read_bytes()
+        return self._database.content()
 
-    def restore(self, content: bytes) -> None:
-        """Go back to what the file was then."""
+    def restore(self, content: Any) -> None:
+        """Go back to what the database held then."""
         self._put(content)
         take_as_sent(self.store, self.clock.read().wall_ms)
 
-    def _put(self, content: bytes) -> None:
+    def _put(self, content: Any) -> None:
         self.store.close()
-        for companion in _COMPANIONS:
-            self.file.with_name(self.file.name + companion).unlink(missing_ok=True)
-        self.file.write_bytes(content)
+        self._database.put(content)
         self.store = open_store(self._settings.store_url)
         services = Services(settings=self._settings, store=self.store, clock=self.clock, secrets=self._secrets)
         bind(self.app, services)
@@ -119,9 +115,8 @@ class RealServer:
             return movements_of_day(conn, self.site, local_day(from_ms(at_ms)))
 
     def ask(self, sql: str) -> list[tuple[Any, ...]]:
-        """Return what the file holds, past all of the server's own code."""
-        with closing(sqlite3.connect(self.file)) as connection:
-            return connection.execute(sql).fetchall()
+        """Return what the database holds, past all of the server's own code."""
+        return self._database.ask(sql)
 
     def close(self) -> None:
         self.store.close()

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec.structs import replace
@@ -34,7 +34,7 @@ _PAGE_BYTES = 4096
 class Backup(NamedTuple):
     """A copy of the server, and what is known of it."""
 
-    content: bytes
+    content: Any
     quiet: frozenset[str]
 
 

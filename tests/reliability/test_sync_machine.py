@@ -6,6 +6,7 @@ from bench.sync_model.machine import try_out
 
 EXAMPLES_OVER_HTTP = 8
 EXAMPLES_STRAIGHT = 16
+EXAMPLES_ON_POSTGRESQL = 4
 STEPS = 15
 
 
@@ -20,3 +21,9 @@ def test_whatever_happens_between_kiosks_and_server_without_sockets_ends_well() 
     outcome = try_out(EXAMPLES_STRAIGHT, sockets=False, seed=random.randrange(10**6), steps=STEPS)
     assert outcome.fault == ""
     assert outcome.examples >= EXAMPLES_STRAIGHT
+
+
+def test_whatever_happens_ends_well_on_postgresql_too() -> None:
+    outcome = try_out(EXAMPLES_ON_POSTGRESQL, sockets=False, postgresql=True, seed=random.randrange(10**6), steps=STEPS)
+    assert outcome.fault == ""
+    assert outcome.acknowledged > outcome.examples >= EXAMPLES_ON_POSTGRESQL

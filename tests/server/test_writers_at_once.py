@@ -18,6 +18,7 @@ from sqlalchemy import Connection, delete, insert, text
 from attendance.catalogue import Language
 from attendance.clock import ManualClock
 from attendance.wire import ENTRIES_PATH, ErrorCode, Receipt, encode
+from bench.postgresql import Cluster
 from server.app import create_app
 from server.catalogues import catalogues
 from server.config import ServerSettings
@@ -32,7 +33,6 @@ from server.store.engine import Store, open_store
 from server.store.ids import child_id_of
 from server.store.tables import anchor, delivery, entry, journal_session, movement, site
 from server.timeline import TimeSource
-from tests.postgresql import Cluster
 from tests.server import factories as make
 from tests.server.doctor_parts import found, wrong
 from tests.server.factories import DAY, NOON, NOON_MS

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests: a cluster of this process's own on a Unix socket, gone when it is closed.
+"""A real PostgreSQL for tests and bench: a cluster of this process's own on a Unix socket, gone when it is closed.
 
 As root it runs as another user, which PostgreSQL insists on. It ends with whoever started it, also by a kill.
 """
@@ -114,7 +114,7 @@ class Cluster:
             connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
     def _start(self, undo: ExitStack) -> None:
-        programs, data, log = _programs(), self.folder / "data", self.folder / "log"
+        data, log = self.folder / "data", self.folder / "log"
         other = _other_user()
         if other is not None:
             os.chown(self.folder, other.pw_uid, other.pw_gid)
@@ -124,12 +124,12 @@ class Cluster:
         options.append(f"--unix-socket-directories={self.folder}")
         with log.open("wb") as said:
             made = subprocess.run(
-                [*run, programs / "initdb", *_INITDB, data], stdout=said, stderr=said, cwd=self.folder, check=False
+                [*run, programs() / "initdb", *_INITDB, data], stdout=said, stderr=said, cwd=self.folder, check=False
             )
             if made.returncode:
                 raise RuntimeError(f"initdb failed:\n{log.read_text()}")
             server = subprocess.Popen(
-                [*run, programs / "postgres", "-D", data, *options], stdout=said, stderr=said, cwd=self.folder
+                [*run, programs() / "postgres", "-D", data, *options], stdout=said, stderr=said, cwd=self.folder
             )
         undo.callback(_stop, server)
         until = time.monotonic() + _STARTS_WITHIN_S
@@ -146,7 +146,7 @@ class Cluster:
         return True
 
 
-def _programs() -> Path:
+def programs() -> Path:
     """Return the folder of PostgreSQL's programs, of the newest version there is. Raises: RuntimeError."""
     on_path = shutil.which("initdb")
     found = [Path(on_path).resolve()] if on_path else []
