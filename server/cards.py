@@ -35,8 +35,13 @@ def issue(conn: Connection, child_id: str, now_ms: int) -> CardToken:
 
 
 def bind(conn: Connection, child_id: str, ref: CardRef, now_ms: int) -> None:
-    """Let a child use a card that it has already, by its UID."""
-    _insert(conn, child_id, ref, now_ms, token=None)
+    """Let a child use a card that it has already, by its UID; one that was made invalid is its own from now on."""
+    invalid = (card.c.card_hash == ref.card_hash) & card.c.revoked_at_ms.is_not(None)
+    values = {"child_id": child_id, "issued_at_ms": now_ms, "revoked_at_ms": None}
+    if conn.execute(update(card).where(invalid).values(**values)).rowcount:
+        tell_kiosks(conn, child_id)
+    else:
+        _insert(conn, child_id, ref, now_ms, token=None)
 
 
 def unknown_cards(conn: Connection, digits: str) -> list[CardRef]:
@@ -45,7 +50,7 @@ def unknown_cards(conn: Connection, digits: str) -> list[CardRef]:
         select(unknown_card.c.card_hash, func.max(unknown_card.c.id).label("id"))
         .where(
             unknown_card.c.card_hash.startswith(digits.lower(), autoescape=True),
-            unknown_card.c.card_hash.not_in(select(card.c.card_hash)),
+            unknown_card.c.card_hash.not_in(select(card.c.card_hash).where(card.c.revoked_at_ms.is_(None))),
         )
         .group_by(unknown_card.c.card_hash)
     ).all()

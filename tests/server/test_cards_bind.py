@@ -13,7 +13,7 @@ from server.config import ServerSettings
 from server.ledger import accept
 from server.roster_cli import cards
 from server.store.engine import Store
-from server.store.tables import audit, card
+from server.store.tables import audit, card, site
 from tests.server import factories as make
 from tests.server.kiosk_side import Session
 
@@ -70,6 +70,25 @@ def test_a_card_that_is_somebodys_already_is_not_given_away(
 
     assert (said.exit_code, len(make.rows(store, card))) == (1, 1)
     assert "somebody's already" in said.stderr
+
+
+def test_a_card_that_was_made_invalid_can_be_anybodys_again(
+    settings: ServerSettings, store: Store, door: Row[Any], child: Row[Any]
+) -> None:
+    """A pass that was revoked together with a lost card, or that a brother who left hands on."""
+    sister = make.child(store, at=door.site_id, number="R8-2")
+    hold(store, door, PASS)
+    bind(settings, PASS.short)
+    assert CliRunner().invoke(cards, ["replace", "R8-1"], obj=settings).exit_code == 0
+    before = make.rows(store, site)[0].roster_version
+
+    said = bind(settings, PASS.short, "R8-2")
+
+    assert said.exit_code == 0, said.output
+    [held] = [row for row in make.rows(store, card) if row.card_hash == PASS.card_hash]
+    assert (held.child_id, held.revoked_at_ms) == (sister.id, None)
+    assert make.rows(store, site)[0].roster_version != before, "kiosks are not told"
+    assert bind(settings, PASS.short, "R8-1").exit_code == 1
 
 
 def test_of_two_cards_that_begin_alike_more_digits_are_asked_for(
