@@ -16,7 +16,6 @@ from itertools import count
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
 
 from server.store.engine import using_store
 from server.store.migrations import migrate
@@ -25,6 +24,7 @@ from server.store.tables import metadata
 DEBIAN = Path("/usr/lib/postgresql")
 """Where Debian puts the programs of each version, off everybody's PATH."""
 USER = "tadaima"
+_MIGRATED = "migrated"
 _STARTS_WITHIN_S = 60
 _INITDB = [
     f"--username={USER}",
@@ -62,8 +62,8 @@ class Cluster:
             self.folder = Path(tempfile.mkdtemp(prefix="tadaima-pg-"))  # short, as the path of a socket must be
             undo.callback(shutil.rmtree, self.folder)
             self._start(undo)
-            self._migrated = self.create(empty=True)
-            with using_store(self.url(self._migrated)) as store:
+            self._execute(f"CREATE DATABASE {_MIGRATED} TEMPLATE template0")
+            with using_store(self.url(_MIGRATED)) as store:
                 migrate(store)
             self._undo = undo.pop_all()
 
@@ -79,39 +79,42 @@ class Cluster:
         """Return a connection past our code; each statement is a transaction of its own."""
         return psycopg.connect(host=str(self.folder), user=USER, dbname=database, autocommit=True)
 
-    def create(self, *, empty: bool = False, copy_of: str = "") -> str:
-        """Make a database with the newest schema, with nothing in it, or as a copy, and return its name."""
-        name = next(self._names)
-        template = "template0" if empty else copy_of or self._migrated
-        self._execute("CREATE DATABASE {} TEMPLATE {}", name, template)
-        return name
-
     @contextmanager
     def database(self) -> Iterator[str]:
         """Give the URL of a database with the newest schema and no rows for as long as the block lasts.
 
         It is used again without its rows, which costs a tenth of a new one, unless a test took a table away.
         """
-        name = self._free.pop() if self._free else self.create()
+        if not self._free:
+            self._free.append(self._create(f"TEMPLATE {_MIGRATED}"))
+        name = self._free.pop()
         yield self.url(name)
         try:
             with self.connect(name) as connection:
                 connection.execute(_FORGET)
         except psycopg.errors.UndefinedTable:
-            self._execute("DROP DATABASE {} WITH (FORCE)", name)
+            self._drop(name)
         else:
             self._free.append(name)
 
     @contextmanager
-    def empty_database(self) -> Iterator[str]:
-        """Give the URL of a database with nothing in it for as long as the block lasts."""
-        name = self.create(empty=True)
+    def empty_database(self, options: str = "") -> Iterator[str]:
+        """Give the URL of a database with nothing in it for as long as the block lasts, made with these options."""
+        name = self._create(f"TEMPLATE template0 {options}")
         yield self.url(name)
-        self._execute("DROP DATABASE {} WITH (FORCE)", name)
+        self._drop(name)
 
-    def _execute(self, statement: str, *names: str) -> None:
+    def _create(self, options: str) -> str:
+        name = next(self._names)
+        self._execute(f"CREATE DATABASE {name} {options}")
+        return name
+
+    def _drop(self, name: str) -> None:
+        self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _execute(self, statement: str) -> None:
         with self.connect() as connection:
-            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+            connection.execute(statement.encode())
 
     def _start(self, undo: ExitStack) -> None:
         data, log = self.folder / "data", self.folder / "log"

@@ -41,6 +41,7 @@ _ALONE = text(
 went away in the midst of writing the server lets go after as long. A commit is on disk, whatever others there prefer.
 """
 _UNDEFINED_TABLE = "42P01"  # PostgreSQL's name for it; SQLite says it in words
+_NO_UNICODE = "names do not fit into it; make the database anew: createdb --template=template0 --encoding=UTF8 NAME"
 _NOT_SET_UP = "the database is not set up; run tadaima-server init"
 _MENDABLE = (OperationalError, DatabaseError, InternalError)
 
@@ -99,6 +100,11 @@ class Store:
                 self._watch.invalidate()
                 self._close_watch()
                 raise StoreError(f"{_location(self._engine.url)}: {_advice(str(error))}") from error
+
+    def require_unicode(self, conn: Connection) -> None:
+        """Make sure that every name can be stored. Raises: StoreError."""
+        if not self._sqlite and conn.execute(text("SHOW server_encoding")).scalar_one() != "UTF8":
+            raise StoreError(f"{_location(self._engine.url)}: {_NO_UNICODE}")
 
     def close(self) -> None:
         """Close every connection; the store is not usable afterwards."""
@@ -167,8 +173,9 @@ def _connect_args(url: URL) -> dict[str, Any]:
     match url.get_backend_name():
         case "sqlite":
             return {"timeout": BUSY_TIMEOUT_S}
-        case "postgresql" if "connect_timeout" not in url.query:
-            return {"connect_timeout": _CONNECT_TIMEOUT_S}
+        case "postgresql":
+            usual = {"connect_timeout": _CONNECT_TIMEOUT_S, "client_encoding": "utf8"}
+            return {name: value for name, value in usual.items() if name not in url.query}
         case _:
             return {}
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, inspect, text
 
+from bench.postgresql import Cluster
 from server.errors import StoreError
 from server.store import tables
 from server.store.engine import Store, using_store
@@ -172,3 +173,14 @@ def test_a_newer_schema_is_left_alone(empty_url: str) -> None:
 def test_an_empty_database_is_not_current(empty_url: str) -> None:
     with using_store(empty_url) as store, pytest.raises(StoreError, match="tadaima-server init"):
         require_current(store)
+
+
+def test_a_database_that_holds_no_unicode_is_refused(postgresql: Cluster) -> None:
+    """As PostgreSQL makes it where nobody set a language."""
+    options = "ENCODING 'SQL_ASCII' LOCALE_PROVIDER libc LOCALE 'C'"
+    with (
+        postgresql.empty_database(options) as url,
+        using_store(url) as store,
+        pytest.raises(StoreError, match="--encoding=UTF8"),
+    ):
+        migrate(store)

@@ -18,9 +18,10 @@ CONNECTION = "connection"
 def migrate(store: Store, revision: str = "head") -> None:
     """Bring the store to the newest schema, or up to an older one, in one transaction; any number of processes may.
 
-    Raises: StoreError when the store is of a newer version than this software.
+    Raises: StoreError when the store is of a newer version than this software, or cannot hold every name.
     """
     with store.write() as conn:
+        store.require_unicode(conn)
         _refuse_newer(conn)
         config = _config()
         config.attributes[CONNECTION] = conn
