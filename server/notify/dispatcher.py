@@ -116,8 +116,7 @@ def _claim(store: Store, now_ms: int, rules: DispatchRules) -> _Claim | None:
         if conn.execute(due).first() is None:
             return None
     with store.write() as conn:
-        # Where writers do not wait for each other (PostgreSQL), another dispatcher's choice is passed over.
-        row = conn.execute(due.with_for_update(skip_locked=True)).one_or_none()
+        row = conn.execute(due).one_or_none()
         if row is None:
             return None
         lease, until_ms = new_id(), now_ms + round(rules.lease_s * 1000)
