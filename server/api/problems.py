@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from flask import Flask, Response, request
 from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import DataError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, TooManyRequests
 
 from attendance.errors import SignatureRefused, WireError
@@ -53,6 +54,9 @@ def _problem_of(error: Exception) -> Response:
     match error:
         case WireError():
             return problem(ErrorCode.BAD_REQUEST, f"the body is not what {request.path} wants ({error.what})")
+        case DataError():  # as PostgreSQL says of the letter NUL; of entries it is escaped before
+            log.error("not storable path=%s reason=%s", request.path, error.orig)
+            return problem(ErrorCode.BAD_REQUEST, "the body holds what the database cannot")
         case SignatureRefused():
             return problem(ErrorCode.SIGNATURE_REFUSED, str(error))
         case KioskRevoked():

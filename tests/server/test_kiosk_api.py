@@ -222,3 +222,12 @@ def test_one_address_may_not_try_without_end(client: FlaskClient, key: Ed25519Pr
     assert problem(answers[9]) == (403, ErrorCode.CODE_REFUSED)
     assert problem(answers[10]) == (429, ErrorCode.BUSY)
     assert answers[10].headers["Retry-After"]
+
+
+def test_a_letter_that_no_database_need_hold_is_no_fault_of_the_server(
+    client: FlaskClient, store: Store, door: Row[Any], key: Ed25519PrivateKey, caplog: pytest.LogCaptureFixture
+) -> None:
+    odd = send(client, OFFER_PATH, encode(offer(problems=("\0",), boot="\0")), key=key)
+    assert odd.status_code == 200 or problem(odd) == (400, ErrorCode.BAD_REQUEST)
+    assert "Traceback" not in caplog.text
+    good(send(client, OFFER_PATH, encode(offer()), key=key), OfferResponse)
