@@ -1,8 +1,9 @@
 """A programme that stands for a camera's: it writes pictures to its standard output as Motion JPEG, at a camera's pace.
 
-Run as `python camera_programme.py FOLDER FPS`: the JPEGs of the folder by name, once; it stays until ended.
+Run as `python camera_programme.py FOLDER FPS`: the JPEGs of the folder by name, once; it stays while somebody reads.
 """
 
+import select
 import shlex
 import sys
 import time
@@ -36,7 +37,9 @@ def _play(folder: Path, fps: float) -> None:
         sys.stdout.buffer.write(jpeg.read_bytes())
         sys.stdout.buffer.flush()
         time.sleep(1 / fps)
-    time.sleep(3600)
+    unread = select.poll()
+    unread.register(sys.stdout, 0)  # asks for nothing; that the other end is closed is told all the same
+    unread.poll()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,15 @@ def test_one_that_serves_is_dead_when_it_ends_by_itself(tmp_path: Path) -> None:
         assert ensemble.dead() == ["server"]
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """What a shell starts in the background ignores interrupts, pytest too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_while_they_are_ended_leaves_none_running(tmp_path: Path) -> None:
     started: list[Process] = []
 
