@@ -110,7 +110,7 @@ def close_account(house: House, account: Account) -> None:
 
 def journal_of(each: Kiosk) -> Lines:
     """Return every entry of a kiosk's journal."""
-    with closing(JournalReader.open(each.data / "journal.db")) as reader:
+    with closing(JournalReader(each.data / "journal.db")) as reader:
         return {
             (head.session, seq): line
             for head in reader.heads()

@@ -232,7 +232,7 @@ def bench(make: Make = real_sync) -> Iterator[Bench]:
         ).begin()
         with (
             closing(journal),
-            closing(JournalReader.open(kiosk.data / "journal.db")) as reader,
+            closing(JournalReader(kiosk.data / "journal.db")) as reader,
             closing(RosterCache.open(kiosk.data / "cache.db")) as cache,
             requests.Session() as session,
         ):

@@ -161,7 +161,7 @@ def _recovered(image: Image, lines: _Lines, *, mends: bool) -> Rows | None:
         lay_out(image, Path(folder))
         # Opening checks the file, begins a session, and sets aside what is damaged.
         journal = open_journal(Path(folder))
-        with closing(journal), closing(JournalReader.open(Path(folder) / JOURNAL)) as reader:
+        with closing(journal), closing(JournalReader(Path(folder) / JOURNAL)) as reader:
             if journal.problem is not None or (asides_of(Path(folder) / JOURNAL) and not mends):
                 return None
             try:

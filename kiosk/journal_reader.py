@@ -21,16 +21,12 @@ from kiosk.schema import JOURNAL
 class JournalReader:
     """Reads beside the door that writes. Thread: one."""
 
-    def __init__(self, path: Path, busy_timeout_s: float) -> None:
+    def __init__(self, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> None:
+        """Make a reader; the journal need not be there yet."""
         self._path = path
         self._busy_timeout_s = busy_timeout_s
         self._db: Database | None = None
         self._file: tuple[int, int] | None = None
-
-    @classmethod
-    def open(cls, path: Path, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> "JournalReader":
-        """Return a reader; the journal need not be there yet."""
-        return cls(path, busy_timeout_s)
 
     def heads(self) -> list[Head]:
         """Return the last entry of every session; none while there is no journal. Raises: JournalError."""

@@ -37,7 +37,7 @@ def run_forever(settings: KioskSettings) -> None:
             identity = identity.at(settings.server_url)
         boot, clock = boot_id(), KioskClock()
         session = stack.enter_context(open_session(settings.sync, identity.server_url))
-        journal = JournalReader.open(settings.journal_path, busy_timeout_s=settings.journal.busy_timeout_s)
+        journal = JournalReader(settings.journal_path, busy_timeout_s=settings.journal.busy_timeout_s)
         stack.callback(journal.close)
         # Not opened yet: what the disk refuses now it may take at a later question, and entries go without it.
         cache = RosterCache(

@@ -83,7 +83,7 @@ class RealDoor:
 
     def lines(self) -> list[JournalLine]:
         """Every entry of the journal, its chain checked."""
-        reader = JournalReader.open(self._data / "journal.db")
+        reader = JournalReader(self._data / "journal.db")
         try:
             sessions = [reader.read(head.session, 0, -1) for head in reader.heads()]
         finally:

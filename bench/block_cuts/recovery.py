@@ -87,7 +87,7 @@ def _sessions(data: Path) -> dict[str, list[JournalLine]]:
     path = data / JOURNAL_FILE
     with (
         closing(open_journal(data, ManualClock(datetime(2026, 10, 1, tzinfo=UTC)))) as journal,
-        closing(JournalReader.open(path)) as reader,
+        closing(JournalReader(path)) as reader,
     ):
         if journal.problem is not None or asides_of(path):
             raise Broken(f"journal: {journal.problem or 'set aside'}")

@@ -84,7 +84,7 @@ class Kiosk:
         self.machine = Machine(wall, state, ppm=ppm, err_ms=err_ms)
         self._world.live(STARTS_AFTER_S)
         self.cache = RosterCache.open(self._folder / "cache.db", boot=self.boot_id)
-        self.reader = JournalReader.open(self._folder / "journal.db")
+        self.reader = JournalReader(self._folder / "journal.db")
         self._open_door()
         identity = Identity(kiosk=self._enrolled.name, site="", site_name="", server_url=self._url, uid_key=bytes(32))
         self.sync = Sync(

@@ -80,7 +80,7 @@ class Side:
         self._boots += 1
         self.boot = f"{self._boots:032x}"
         self.cache = RosterCache.open(self._folder / _CACHE, boot=self.boot)
-        self.reader = JournalReader.open(self.path)
+        self.reader = JournalReader(self.path)
         self.open_door()
         self.start_sync()
 

@@ -62,7 +62,7 @@ def look_up(settings: KioskSettings, boot: str) -> Known:
 @contextmanager
 def reading(settings: KioskSettings) -> Iterator[JournalReader]:
     """Yield a reader of the journal and close it in the end."""
-    reader = JournalReader.open(settings.journal_path, busy_timeout_s=PATIENCE_S)
+    reader = JournalReader(settings.journal_path, busy_timeout_s=PATIENCE_S)
     try:
         yield reader
     finally:

@@ -210,7 +210,7 @@ def _server_records(stage: Stage, ensemble: Ensemble) -> tuple[int, int]:
 
 def _journal_entries(stage: Stage, door: Door) -> int:
     """Count what came of taps: movements and unknown cards."""
-    reader = JournalReader.open(stage.data_dir(door) / "journal.db")
+    reader = JournalReader(stage.data_dir(door) / "journal.db")
     try:
         lines = [line for head in reader.heads() for line in reader.read(head.session, 0, -1)]
     finally:

@@ -124,7 +124,7 @@ def house(
         stack.callback(journal.close)
         journal.lay_ballast()
         journal.append(moved())
-        reader = JournalReader.open(wanted.journal_path)
+        reader = JournalReader(wanted.journal_path)
         stack.callback(reader.close)
         cache = RosterCache.open(wanted.cache_path, boot=BOOT)
         stack.callback(cache.close)
@@ -141,6 +141,7 @@ def house(
             jitter=lambda: 0.5,
         )
         built = House(wanted, clock, journal, reader, cache, server, sync)
+        stack.callback(lambda: built.journal.close())  # a test may have begun another
         if server is not None:
             server.trust(key.public_key())
             built.step()

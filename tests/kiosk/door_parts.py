@@ -111,7 +111,7 @@ class Rig:
 
     def kinds(self) -> list[str]:
         """The kinds of the entries in the journal, in order."""
-        reader = JournalReader.open(self.folder / "journal.db")
+        reader = JournalReader(self.folder / "journal.db")
         lines = [line for head in reader.heads() for line in reader.read(head.session, 0, 10_000)]
         reader.close()
         return [line.line.split('"kind":"')[1].split('"')[0] for line in lines]

@@ -101,7 +101,7 @@ def kiosk_at(
     boot: str = BOOT,
 ) -> Iterator[Kiosk]:
     clock = ManualClock(at)
-    journal, reader = open_journal(folder, clock, kiosk=name, boot=boot), JournalReader.open(folder / "journal.db")
+    journal, reader = open_journal(folder, clock, kiosk=name, boot=boot), JournalReader(folder / "journal.db")
     cache = RosterCache.open(folder / "cache.db", boot=boot)
     with uplink_to(url, key=key, clock=clock) as uplink:
         sync = Sync(

@@ -123,7 +123,7 @@ def test_the_door_runs_from_card_to_record_and_ends_when_told(door: "subprocess.
     _, log = door.communicate(timeout=30)
     assert door.returncode == 0
     assert "Traceback" not in log
-    reader = JournalReader.open(enrolled.parent / "data" / "journal.db")
+    reader = JournalReader(enrolled.parent / "data" / "journal.db")
     (head,) = reader.heads()
     (line_,) = reader.read(head.session, 1, 10)
     reader.close()

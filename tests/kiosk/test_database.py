@@ -10,7 +10,7 @@ from kiosk.schema import JOURNAL
 
 def test_a_journal_whose_tables_are_not_made_yet_is_read_as_none(tmp_path: Path) -> None:
     (tmp_path / "journal.db").touch()
-    reader = JournalReader.open(tmp_path / "journal.db")
+    reader = JournalReader(tmp_path / "journal.db")
 
     assert (reader.heads(), reader.verify()) == ([], 0)
 
@@ -22,7 +22,7 @@ def test_a_journal_of_another_version_is_not_read_as_none(tmp_path: Path) -> Non
     db.execute(f"PRAGMA application_id = {JOURNAL.application_id}")
     db.execute(f"PRAGMA user_version = {JOURNAL.version - 1}")
     db.close()
-    reader = JournalReader.open(tmp_path / "journal.db")
+    reader = JournalReader(tmp_path / "journal.db")
 
     with pytest.raises(JournalError, match="up to date"):
         reader.heads()

@@ -136,7 +136,7 @@ def test_a_log_that_is_removed_under_the_door_is_told_and_a_restart_saves_what_i
         assert "journal_log_gone" in kiosk.wrong()
         assert "journal_log_gone" in kiosk.wrong(), "though reading made another log"
         kiosk.let_go()
-        with closing(JournalReader.open(kiosk.settings.journal_path)) as reader:
+        with closing(JournalReader(kiosk.settings.journal_path)) as reader:
             assert reader.verify() == 3
 
 
@@ -194,6 +194,6 @@ def test_what_is_saved_of_a_whole_journal_is_at_the_server_before_the_doctor_say
         kiosk.step()
         kiosk.step()
         assert "aside_sent" in kiosk.wrong()
-        with closing(JournalReader.open(kiosk.settings.journal_path)) as reader:
+        with closing(JournalReader(kiosk.settings.journal_path)) as reader:
             held = sum(len(lines) for lines in server.ledger.sessions.values())
             assert held == sum(head.seq + 1 for head in reader.heads())

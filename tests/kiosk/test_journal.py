@@ -74,7 +74,7 @@ def is_broken(journal: Journal) -> bool:
 
 def chain_of(path: Path) -> dict[str, list[AttendanceRecord]]:
     """Every session's records, after its chain was verified."""
-    reader = JournalReader.open(path)
+    reader = JournalReader(path)
     try:
         reader.verify()
         return {
@@ -144,7 +144,7 @@ def test_a_stretch_can_be_read_from_anywhere(journal: Journal, path: Path) -> No
     for _ in range(5):
         journal.append(move())
     assert journal.session is not None
-    reader = JournalReader.open(path)
+    reader = JournalReader(path)
     stretch = reader.read(journal.session, 2, 3)
     assert [read_line(line).seq for line in stretch] == [2, 3, 4]
     assert reader.read(journal.session, 6, 3) == []
@@ -153,7 +153,7 @@ def test_a_stretch_can_be_read_from_anywhere(journal: Journal, path: Path) -> No
 
 
 def test_a_reader_sees_what_was_just_committed(journal: Journal, path: Path) -> None:
-    reader = JournalReader.open(path)
+    reader = JournalReader(path)
     before = reader.heads()
     record = journal.append(move())
     after = reader.heads()
@@ -165,7 +165,7 @@ def test_a_reader_sees_what_was_just_committed(journal: Journal, path: Path) -> 
 
 
 def test_a_reader_waits_for_a_journal_that_is_not_there_yet(path: Path) -> None:
-    reader = JournalReader.open(path)
+    reader = JournalReader(path)
     assert reader.heads() == []
     assert reader.read("any", 0, 10) == []
     assert not path.exists()
@@ -177,7 +177,7 @@ def test_a_reader_waits_for_a_journal_that_is_not_there_yet(path: Path) -> None:
 
 def test_a_reader_follows_a_journal_that_was_replaced(path: Path) -> None:
     journal = open_journal(path)
-    reader = JournalReader.open(path)
+    reader = JournalReader(path)
     first = reader.heads()
     journal.close()
     path.rename(path.with_name("aside.db"))
@@ -190,7 +190,7 @@ def test_a_reader_follows_a_journal_that_was_replaced(path: Path) -> None:
 
 
 def test_a_reader_cannot_write(journal: Journal, path: Path) -> None:
-    reader = JournalReader.open(path)
+    reader = JournalReader(path)
     reader.heads()
     assert reader._db is not None
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
@@ -383,7 +383,7 @@ def test_verify_names_an_entry_that_was_tampered_with(journal: Journal, path: Pa
     with other:
         other.execute("UPDATE entry SET line = replace(line, 'entry', 'exit') WHERE seq = ?", (record.seq,))
     other.close()
-    reader = JournalReader.open(path)
+    reader = JournalReader(path)
     with pytest.raises(JournalError, match="hash"):
         reader.verify()
     reader.close()
@@ -398,7 +398,7 @@ def test_a_line_of_a_newer_version_is_passed_over_and_kept(journal: Journal, pat
         )
     other.close()
     assert journal.records_of_boot(0)[1:] == [record]
-    reader = JournalReader.open(path)
+    reader = JournalReader(path)
     assert reader.read(record.session, 2, 1)[0].line == '{"v":9}'
     reader.close()
 

@@ -136,7 +136,7 @@ def test_a_journal_removed_while_open_is_begun_anew_and_not_written_into_the_voi
 
 def test_a_reader_of_the_old_journal_does_not_harm_the_new_one(path: Path) -> None:
     old = open_journal(path)
-    reader = JournalReader.open(path)
+    reader = JournalReader(path)
     reader.heads()
     set_aside(path, 0)
     old.close()

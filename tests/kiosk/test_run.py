@@ -56,7 +56,7 @@ def test_a_start_that_fails_leaves_no_session_behind(tmp_path: Path) -> None:
         for _ in range(2):
             with pytest.raises(ScreenError):
                 run(load(None, environ={}, flags=flags), lambda _: None)
-    with closing(JournalReader.open(tmp_path / "data" / "journal.db")) as reader:
+    with closing(JournalReader(tmp_path / "data" / "journal.db")) as reader:
         assert reader.heads() == []
 
 

@@ -63,14 +63,14 @@ def page_of(path: Path, text: str) -> int:
 def lines_of(path: Path) -> dict[str, list[JournalLine]]:
     """Every session's lines after the damage was found, once they were verified."""
     reopened(path).close()
-    with closing(JournalReader.open(path)) as reader:
+    with closing(JournalReader(path)) as reader:
         reader.verify()
         return {head.session: reader.read(head.session, 0, -1) for head in reader.heads()}
 
 
 def sound_and_lost(path: Path) -> dict[str, tuple[list[AttendanceRecord], set[int]]]:
     """Of every session the sound records, and which entries are known to be lost."""
-    with closing(JournalReader.open(path)) as reader:
+    with closing(JournalReader(path)) as reader:
         reader.verify()
         found = {}
         for head in reader.heads():
@@ -104,7 +104,7 @@ def test_what_comes_back_stands_before_the_running_session(path: Path) -> None:
     filled(path)
     spoil(path, 0)
     journal = reopened(path)
-    reader = JournalReader.open(path)
+    reader = JournalReader(path)
     assert reader.session_of_boot(BOOT) == journal.session
     assert reader.heads()[-1].session == journal.session
     reader.close()

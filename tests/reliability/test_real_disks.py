@@ -16,7 +16,7 @@ from tests.reliability.watched_door import OK, door_on
 
 def assert_kept(disk: Path, promised: list[Promise]) -> None:
     """The journal on a disk is sound and holds what was promised."""
-    with closing(JournalReader.open(disk / JOURNAL)) as reader:
+    with closing(JournalReader(disk / JOURNAL)) as reader:
         assert reader.verify() > len(promised)
         for session, seq, digest in promised:
             assert reader.read(session, seq, 1)[0].hash == digest
