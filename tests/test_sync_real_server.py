@@ -18,6 +18,7 @@ from attendance.clock import SystemClock, now
 from attendance.names import unseal
 from attendance.presence import fold
 from attendance.records import Direction, Undone
+from bench.postgresql import Cluster
 from kiosk.errors import UplinkError
 from kiosk.identity import load_identity, load_key
 from kiosk.sync import LONGEST_BACKOFF_S
@@ -38,11 +39,14 @@ OTHER_BOOT = "c0b7" * 8
 class RealServer:
     """A server with a site and its children in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, database_url: str = "") -> None:
         self.data = folder / "data"
+        self.store_url = database_url or sqlite_url(self.data / "tadaima.db")
         self._command = [str(Path(sys.executable).with_name("tadaima-server")), "--config", str(folder / "server.toml")]
         self._log = folder / "log"
-        (folder / "server.toml").write_text(f'data_dir = "{self.data}"\n[bind]\nport = 0\n[live]\nport = 0\n')
+        (folder / "server.toml").write_text(
+            f'data_dir = "{self.data}"\ndatabase_url = "{database_url}"\n[bind]\nport = 0\n[live]\nport = 0\n'
+        )
         self.command("init")
         self.command("sites", "add", "sakura", "Sakura")
         roster = folder / "roster.csv"
@@ -69,26 +73,26 @@ class RealServer:
 
     def notices_of(self, child: str) -> int:
         """How many notices of a child's movements this life of the server has queued or sent."""
-        with using_store(sqlite_url(self.data / "tadaima.db")) as store, store.read() as conn:
+        with using_store(self.store_url) as store, store.read() as conn:
             asked = select(func.count()).select_from(delivery).join(movement).where(movement.c.child_id == child)
             asked = asked.where(delivery.c.reason.is_distinct_from(TOLD_EARLIER))
             return int(conn.execute(asked).scalar_one())
 
     def to_be_told_of(self, children: list[str]) -> list[str]:
         """Those of the children who have a guardian that wants notices."""
-        with using_store(sqlite_url(self.data / "tadaima.db")) as store, store.read() as conn:
+        with using_store(self.store_url) as store, store.read() as conn:
             asked = select(guardianship.c.child_id).join(guardian).where(guardian.c.consented_at_ms.is_not(None))
             told = set(conn.execute(asked).scalars())
         return [each for each in children if each in told]
 
     def movements(self) -> Counter[str]:
         """How many movements of each child it holds."""
-        with using_store(sqlite_url(self.data / "tadaima.db")) as store, store.read() as conn:
+        with using_store(self.store_url) as store, store.read() as conn:
             return Counter(conn.execute(select(movement.c.child_id)).scalars())
 
     def is_troubled_by(self, code: str) -> bool:
         """Whether the doctor finds this of the kiosks."""
-        with using_store(sqlite_url(self.data / "tadaima.db")) as store, store.read() as conn:
+        with using_store(self.store_url) as store, store.read() as conn:
             return code in {each.code for each in check_kiosks(conn, SystemClock().read().wall_ms)}
 
     def _address(self, said: IO[str]) -> str:
@@ -143,6 +147,16 @@ def test_a_kiosk_is_enrolled_learns_the_roster_and_brings_its_taps(server: RealS
         kiosk.append(moved(child=left, direction=Direction.EXIT))
         assert present(kiosk) & {came, stayed, left} == {came, stayed}
         assert kiosk.cache.acks() == kiosk.reader.heads()
+
+
+def test_a_server_on_postgresql_takes_and_tells_the_same(postgresql: Cluster, tmp_path: Path) -> None:
+    with postgresql.empty_database() as url:
+        running = RealServer(tmp_path, database_url=url)
+        try:
+            test_a_kiosk_is_enrolled_learns_the_roster_and_brings_its_taps(running, tmp_path)
+            test_two_doors_learn_of_each_other(running, tmp_path)
+        finally:
+            running.stop()
 
 
 def test_two_doors_learn_of_each_other(server: RealServer, tmp_path: Path) -> None:
