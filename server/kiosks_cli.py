@@ -3,7 +3,7 @@
 import click
 from sqlalchemy import select
 
-from attendance.clock import JST, SystemClock, from_ms
+from attendance.clock import SystemClock, local_time
 from server.audit import COMMAND
 from server.catalogues import catalogues
 from server.config import ServerSettings, pass_settings
@@ -59,4 +59,4 @@ def revoke_(settings: ServerSettings, kiosk_id: str) -> None:
 
 
 def _local(at_ms: int) -> str:
-    return from_ms(at_ms).astimezone(JST).strftime("%Y-%m-%d %H:%M:%S")
+    return f"{local_time(at_ms):%Y-%m-%d %H:%M:%S}"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from attendance.clock import JST, SystemClock, from_ms
+from attendance.clock import SystemClock, local_time
 from server.backup.make import make_backup
 from server.backup.restore import make_key, open_backup, restore
 from server.catalogues import catalogues
@@ -76,4 +76,4 @@ def restore_(settings: ServerSettings, file: Path, private: Path | None, *, repl
 
 
 def _text(at_ms: int) -> str:
-    return f"{from_ms(at_ms).astimezone(JST):%Y-%m-%d %H:%M}"
+    return f"{local_time(at_ms):%Y-%m-%d %H:%M}"

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from attendance.clock import JST, from_ms
+from attendance.clock import local_time
 from attendance.finding import Finding
 from server.backup.make import backups_in, name_at, on_one_disk, read_recipients, sum_of
 from server.config import ServerSettings
@@ -64,7 +64,7 @@ def _folder(folder: Path, data_dir: Path, now_ms: int, *, full: bool) -> Iterato
         yield Finding("backup_damaged", wrong=True, values={"file": made[-1]})
     at_ms = round(made[-1].stat().st_mtime * 1000)
     old = now_ms - at_ms > BACKUP_OLD_MS
-    made_at = f"{from_ms(at_ms).astimezone(JST):%Y-%m-%d %H:%M}"
+    made_at = f"{local_time(at_ms):%Y-%m-%d %H:%M}"
     yield Finding("backup_old" if old else "backup", old, {"made": made_at})
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
-from attendance.clock import JST, from_ms
+from attendance.clock import local_time
 from attendance.finding import Finding
 from attendance.wire import DoorProblem, SyncProblem
 from server.doors import is_silent
@@ -67,7 +67,7 @@ def _about(code: str, names: Sequence[str]) -> Finding:
 
 
 def _time(at_ms: int) -> str:
-    return f"{from_ms(at_ms).astimezone(JST):%Y-%m-%d %H:%M}"
+    return f"{local_time(at_ms):%Y-%m-%d %H:%M}"
 
 
 def _troubles(row: Row[Any]) -> Iterator[Finding]:

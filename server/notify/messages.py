@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from babel.dates import format_date, format_time
 
 from attendance.catalogue import Catalogue
-from attendance.clock import JST, from_ms
+from attendance.clock import local_time
 from attendance.records import Direction
 from server.notify.outbox import UNDONE
 from server.notify.transport import Message
@@ -28,7 +28,7 @@ class Notice:
 
 def render(notice: Notice, catalogue: Catalogue, *, now_ms: int, late_after_s: float) -> Message:
     """Return the message; a notice later than `late_after_s` after its movement says so, a correction is what it is."""
-    at = from_ms(notice.at_ms).astimezone(JST)
+    at = local_time(notice.at_ms)
     is_correction = notice.topic == UNDONE
     kind = f"{notice.direction}_undone" if is_correction else notice.direction.value
     values = {

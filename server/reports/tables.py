@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from attendance.catalogue import Catalogue
-from attendance.clock import JST, from_ms
+from attendance.clock import local_time
 from server.reports.daily import ChildLine, DailyReport, MatterLine, SiteReport
 from server.reports.figures import Figures
 from server.timeline import BestTime
@@ -114,5 +114,5 @@ def _err_s(at: BestTime | None, words: Catalogue) -> Cell:
 def _wall_time(at: BestTime | None) -> time | None:
     if at is None:
         return None
-    shown = from_ms(at.at_ms).astimezone(JST)
+    shown = local_time(at.at_ms)
     return time(shown.hour, shown.minute)

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from attendance.clock import JST, from_ms
+from attendance.clock import local_time
 from server.reports.daily import ChildLine, DailyReport, MatterLine, SiteReport
 from server.reports.figures import Figures
 from server.timeline import BestTime
@@ -72,4 +72,4 @@ def _with_times(values: dict[str, Any], **times: BestTime | None) -> dict[str, A
 
 
 def _instant(at_ms: int | None) -> str | None:
-    return None if at_ms is None else from_ms(at_ms).astimezone(JST).isoformat(timespec="seconds")
+    return None if at_ms is None else local_time(at_ms).isoformat(timespec="seconds")

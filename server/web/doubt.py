@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from attendance.clock import JST, from_ms, local_day
+from attendance.clock import local_time
 from server.timeline import BestTime, TimeSource
 
 _MINUTE_MS = 60_000
@@ -36,12 +36,11 @@ def doubt(time: BestTime, now_ms: int) -> Doubt | None:
 
 def hh_mm(at_ms: int) -> str:
     """Return an instant as the clock on the site's wall shows it."""
-    return from_ms(at_ms).astimezone(JST).strftime("%H:%M")
+    return f"{local_time(at_ms):%H:%M}"
 
 
 def _wall_time(at_ms: int, beside: BestTime) -> str:
-    at = from_ms(at_ms)
-    if local_day(at) == local_day(from_ms(beside.at_ms)):
+    there = local_time(at_ms)
+    if there.date() == local_time(beside.at_ms).date():
         return hh_mm(at_ms)
-    there = at.astimezone(JST)
     return f"{there.month}/{there.day} {hh_mm(at_ms)}"
