@@ -11,7 +11,6 @@ from attendance.errors import SettingsError
 from attendance.logs import log_to_stderr
 from attendance.settings import show
 from server.account_cli import account
-from server.backup.archive import DATABASE
 from server.backup.cli import backup, restore_
 from server.catalogues import catalogues
 from server.config import DEFAULT_FILE, ServerSettings, load_settings, pass_settings
@@ -23,7 +22,7 @@ from server.report_cli import report
 from server.roster_cli import cards, roster
 from server.sites_cli import sites
 from server.store.engine import using_store
-from server.store.migrations import migrate
+from server.store.migrations import is_set_up, migrate
 
 EXIT_WRONG = 1
 EXIT_SETTINGS = 2
@@ -70,11 +69,12 @@ def init(settings: ServerSettings) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"{folder} cannot be made ({error.strerror}); choose another data_dir") from error
-    lost = lost_secrets(folder)
-    if lost and (folder / DATABASE).exists():  # new ones fit neither cards nor names that kiosks have
-        raise StoreError(f"{lost[0]} is missing, and the database is there: restore the secrets too (docs/backup.md)")
-    make_secrets(folder)
-    _migrate(settings)
+    with using_store(settings.store_url) as store:
+        if is_set_up(store) and (lost := lost_secrets(folder)):  # new ones fit neither cards nor names that kiosks have
+            advice = "restore the secrets too, or copy them from another server of it (docs/backup.md)"
+            raise StoreError(f"{lost[0]} is missing, and the database is there: {advice}")
+        make_secrets(folder)
+        migrate(store)
     click.echo(catalogues()[settings.languages[0]].text("cli.init.done", folder=folder))
 
 

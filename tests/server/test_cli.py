@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import stat
@@ -20,6 +21,7 @@ from click.testing import CliRunner, Result
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from attendance.staff_pin import matches
+from bench.postgresql import Cluster
 from server.cli import main
 from server.config import ServerSettings
 from server.enrolment import redeem
@@ -105,6 +107,21 @@ def test_secrets_that_were_lost_are_restored_and_not_drawn_anew(ready: Path) -> 
     assert "uid.key is missing, and the database is there: restore the secrets too" in refused.stderr
     lost.rename(ready / "secrets" / "uid.key")
     done(ready, "init")
+
+
+def test_a_second_server_of_a_database_draws_no_secrets_of_its_own(
+    folder: Path, tmp_path: Path, postgresql: Cluster
+) -> None:
+    second = tmp_path / "second"
+    with postgresql.empty_database() as url:
+        database = ("--set", f"database_url={url}")
+        done(folder, *database, "init")
+        refused = command(second, *database, "init")
+        assert refused.exit_code == 1
+        assert "copy them from another server" in refused.stderr
+        shutil.copytree(folder / "secrets", second / "secrets")
+        done(second, *database, "init")
+    assert load_secrets(second) == load_secrets(folder)
 
 
 def test_two_that_make_secrets_at_once_get_the_same(folder: Path) -> None:

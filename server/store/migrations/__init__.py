@@ -37,6 +37,12 @@ class Schema(StrEnum):
     NEWER = auto()
 
 
+def is_set_up(store: Store) -> bool:
+    """Say whether a store has a schema of ours, of whatever age. Raises: StoreError."""
+    with store.read() as conn:
+        return _revision(conn) is not None
+
+
 def schema_of(store: Store) -> Schema:
     """Return which schema a store has. Raises: StoreError."""
     with store.read() as conn:
