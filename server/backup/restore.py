@@ -4,7 +4,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -63,16 +63,14 @@ def restore(source: Path, key: Path | None, data_dir: Path, *, replace: bool, no
                 _refuse_while_open(data_dir / DATABASE)
             with using_store(sqlite_url(parts / DATABASE)) as store:
                 take_as_sent(store, now_ms)
-            aside = _set_aside(there, data_dir, now_ms)
-            try:
+            with ExitStack() as way_back:
+                _set_aside(there, data_dir, now_ms, way_back)
                 for name in names:  # the database last: without it the server does not start
-                    (parts / name).replace(data_dir / name)
-            except OSError:
-                _put_back(aside, data_dir, names)
-                raise
-            for folder in (data_dir / SECRETS, data_dir):
-                if folder.is_dir():
-                    sync_folder(folder)
+                    _move(parts / name, data_dir / name, way_back)
+                for folder in (data_dir / SECRETS, data_dir):
+                    if folder.is_dir():
+                        sync_folder(folder)
+                way_back.pop_all()  # done: nothing goes back
     except OSError as error:
         raise BackupRefused(f"{error.filename or data_dir}: cannot be restored ({error.strerror})") from error
     return made_at_ms
@@ -132,20 +130,17 @@ def _refuse_while_open(database: Path) -> None:
             raise BackupRefused("the server or its dispatcher is running; stop both and try again") from error
 
 
-def _put_back(aside: Path | None, data_dir: Path, names: Sequence[str]) -> None:
-    for path in _own_files(data_dir, names):
-        if path.exists():
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-    for path in [] if aside is None else aside.iterdir():
-        shutil.move(path, data_dir / path.name)
-
-
-def _set_aside(there: list[Path], data_dir: Path, now_ms: int) -> Path | None:
+def _set_aside(there: list[Path], data_dir: Path, now_ms: int, way_back: ExitStack) -> None:
     there = [path for path in there if path.exists()]
     if not there:
-        return None
+        return
     stamp = datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
     aside = Path(tempfile.mkdtemp(dir=data_dir, prefix=f"before-restore-{stamp}-"))
+    way_back.callback(aside.rmdir)
     for path in there:
-        shutil.move(path, aside / path.name)
-    return aside
+        _move(path, aside / path.name, way_back)
+
+
+def _move(path: Path, to: Path, way_back: ExitStack) -> None:
+    path.rename(to)
+    way_back.callback(to.rename, path)

@@ -9,6 +9,7 @@ import tarfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import msgspec
@@ -189,20 +190,25 @@ def test_a_damaged_database_is_not_backed_up_over_good_backups(place: Place) -> 
     assert not list(place.folder.glob(".*"))
 
 
-def test_a_restore_that_cannot_be_finished_puts_everything_back(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("moves_done", range(4))
+def test_a_restore_that_cannot_be_finished_puts_everything_back(
+    place: Place, monkeypatch: pytest.MonkeyPatch, moves_done: int
+) -> None:
     backup = place.back_up()
     in_store(place, lambda store: make.site(store, code="newer"))
-    secrets, replace_ = load_secrets(place.data), Path.replace
+    secrets, there = load_secrets(place.data), sorted(place.data.rglob("*"))
+    rename, moves = Path.rename, count()
 
     def full(self: Path, target: Path) -> Path:
-        if target == place.data / "tadaima.db":
+        if next(moves) == moves_done:  # only then: the way back works
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
-        return replace_(self, target)
+        return rename(self, target)
 
     with monkeypatch.context() as disk:
-        disk.setattr(Path, "replace", full)
+        disk.setattr(Path, "rename", full)
         with pytest.raises(BackupRefused, match="No space"):
             place.restore(backup, replace=True)
+    assert sorted(place.data.rglob("*")) == there
     assert codes(place) == ["newer"]
     assert load_secrets(place.data) == secrets
 
