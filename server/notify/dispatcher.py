@@ -28,7 +28,7 @@ FIRST_RETRY_S = 30
 LAST_RETRY_S = 3600
 CORRECTION_WAIT_S = 2.0
 _AHEAD_MS = 60_000
-"""What was queued later than now by more than this was queued before the clock was set back."""
+"""What was queued or taken up later than now by more than this was so before the clock was set back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def _claim(store: Store, now_ms: int, rules: DispatchRules) -> _Claim | None:
     # It would wait for as long as the clock was ahead; what its times say is true again once it was taken up.
     set_back = delivery.c.queued_at_ms > now_ms + _AHEAD_MS
     due = (
-        select(delivery.c.id, delivery.c.leased_until_ms, delivery.c.queued_at_ms)
+        select(delivery.c.id, delivery.c.leased_until_ms)
         .where(delivery.c.state == "queued", or_((delivery.c.due_at_ms <= now_ms) & free, set_back))
         .order_by(delivery.c.due_at_ms, delivery.c.id)
         .limit(1)
@@ -123,12 +123,7 @@ def _claim(store: Store, now_ms: int, rules: DispatchRules) -> _Claim | None:
         conn.execute(
             update(delivery)
             .where(delivery.c.id == row.id)
-            .values(
-                lease=lease,
-                leased_until_ms=until_ms,
-                attempts=delivery.c.attempts + 1,
-                queued_at_ms=min(row.queued_at_ms, now_ms),
-            )
+            .values(lease=lease, leased_until_ms=until_ms, attempts=delivery.c.attempts + 1, queued_at_ms=now_ms)
         )
         return _Claim(delivery=row.id, lease=lease, maybe_sent=row.leased_until_ms is not None)
 

@@ -105,7 +105,7 @@ delivery = Table(
     Column("channel", String(10), nullable=False),  # mail
     Column("state", String(10), nullable=False),  # queued, sent, failed, cancelled
     Column("attempts", Integer, nullable=False, server_default="0"),
-    ms("queued_at_ms"),
+    ms("queued_at_ms"),  # or last taken up
     ms("due_at_ms"),
     ms("leased_until_ms", nullable=True),
     Column("lease", ID, nullable=True),  # whose lease it is
