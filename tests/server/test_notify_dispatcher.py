@@ -129,26 +129,6 @@ def test_a_notice_queued_before_the_clock_was_set_back_does_not_wait_until_it_st
     assert len(postbox.taken) == 1
 
 
-def test_nor_does_one_that_was_tried_in_vain_meanwhile(house: House, postbox: Postbox) -> None:
-    house.moves()
-    postbox.to_recipient = "451 busy"  # as long as there is no network, there is neither mail nor NTP
-    assert house.steps_after(9 * 3600) == 1
-    house.clock.advance(-9 * 3600 + 60)
-    postbox.to_recipient = "250 OK"
-    assert house.steps_after(0) == 1
-    assert len(postbox.taken) == 1
-
-
-def test_nor_does_one_whose_dispatcher_died_meanwhile(house: House, postbox: Postbox) -> None:
-    house.moves()
-    with house.store.write() as conn:
-        until_ms = make.NOON_MS + round((9 * 3600 + RULES.lease_s) * 1000)
-        conn.execute(update(delivery).values(lease="of a dead one", leased_until_ms=until_ms))
-    house.clock.advance(60)
-    assert house.steps_after(0) == 1
-    assert len(postbox.taken) == 1
-
-
 @pytest.mark.parametrize("failure", [TransportError("busy", permanent=False), KeyboardInterrupt()])
 def test_a_notice_tried_in_vain_before_the_clock_was_set_back_does_not_wait_until_it_stands_there_again(
     house: House, postbox: Postbox, failure: BaseException
