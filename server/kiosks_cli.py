@@ -55,7 +55,11 @@ def revoke_(settings: ServerSettings, kiosk_id: str) -> None:
     with using_store(settings.store_url) as store, store.write() as conn:
         if not revoke(conn, kiosk_id, SystemClock().read().wall_ms, who=COMMAND):
             raise EnrolmentRefused(f"there is no kiosk {kiosk_id} in service")
-    click.echo(catalogues()[settings.languages[0]].text("cli.kiosks.revoked", kiosk=kiosk_id))
+        last = conn.execute(select(kiosk.c.unsent, kiosk.c.heard_at_ms).where(kiosk.c.id == kiosk_id)).one()
+    words = catalogues()[settings.languages[0]]
+    click.echo(words.text("cli.kiosks.revoked", kiosk=kiosk_id))
+    if last.unsent and last.heard_at_ms is not None:
+        click.echo(words.counted("cli.kiosks.unsent", last.unsent, time=_local(last.heard_at_ms)), err=True)
 
 
 def _local(at_ms: int) -> str:

@@ -233,8 +233,17 @@ def test_a_kiosk_is_enrolled_listed_and_shut_out(ready: Path) -> None:
     with using_store(ServerSettings(data_dir=str(ready)).store_url) as store:
         made = redeem(store, code, Ed25519PrivateKey.generate().public_key(), "1.0", NOON_MS)
     assert f"{made.id}\tA1\tFront\tin_service" in done(ready, "kiosks", "list")
-    done(ready, "kiosks", "revoke", made.id)
+    assert "tadaima-provision" not in command(ready, "kiosks", "revoke", made.id).output
     assert f"{made.id}\tA1\tFront\trevoked" in done(ready, "kiosks", "list")
+
+
+def test_who_shuts_a_kiosk_out_is_told_what_has_not_arrived_and_how_it_can(ready: Path) -> None:
+    with using_store(ServerSettings(data_dir=str(ready)).store_url) as store:
+        made = make.kiosk(store, unsent=3, heard_at_ms=NOON_MS)
+    said = command(ready, "kiosks", "revoke", made.id).stderr
+    assert "2026-04-15 12:00:00" in said
+    assert "3 records" in said
+    assert "tadaima-provision enrol --replace --with-unsent" in said
 
 
 def test_settings_are_shown_with_a_star_where_they_differ(folder: Path) -> None:
