@@ -14,7 +14,7 @@ from kiosk import config
 from kiosk.timekeeping import KioskClock
 from kiosk.version import version
 from provisioning.catalogues import catalogues
-from provisioning.enrol import enrol
+from provisioning.enrol import enrol, unsent_entries
 from provisioning.errors import EnrolmentFailed
 
 EXIT_WRONG = 1
@@ -66,6 +66,7 @@ def main() -> None:
     help="Where the kiosk keeps its files; by default where its settings say.",
 )
 @click.option("--replace", is_flag=True, help="Enrol again, giving up the identity that is there.")
+@click.option("--with-unsent", is_flag=True, help="Enrol again although entries here have not been sent yet.")
 @click.option("--allow-http", is_flag=True, help="Accept a server without TLS on another machine.")
 @click.option("--language", type=click.Choice([each.value for each in Language]), help="Of what this command says.")
 def enrol_command(
@@ -75,6 +76,7 @@ def enrol_command(
     data_dir: Path | None,
     *,
     replace: bool,
+    with_unsent: bool,
     allow_http: bool,
     language: str | None,
 ) -> None:
@@ -86,6 +88,10 @@ def enrol_command(
         for problem in error.problems:
             click.echo(problem, err=True)
         sys.exit(EXIT_SETTINGS)
+    number = unsent_entries(settings) if replace and not with_unsent else 0
+    if number:
+        click.echo(words.counted("enrol.unsent", number), err=True)
+        sys.exit(EXIT_WRONG)
     typed = code or click.prompt(words.text("enrol.ask_code"))
     try:
         done = enrol(

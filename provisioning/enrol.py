@@ -8,10 +8,13 @@ from urllib.parse import urlsplit
 from attendance.clock import Clock
 from attendance.wire import EnrolResponse, ErrorCode
 from kiosk import uplink
-from kiosk.config import SyncSettings
-from kiosk.errors import Trouble, UplinkError
+from kiosk.config import KioskSettings, SyncSettings
+from kiosk.doctor.known import look_up, reading
+from kiosk.errors import JournalError, Trouble, UplinkError
 from kiosk.http_session import open_session
 from kiosk.identity import Identity, coming_key, is_enrolled, store_identity
+from kiosk.journal_queries import unsent
+from kiosk.timekeeping import boot_id
 from kiosk.version import version
 from provisioning.errors import EnrolmentFailed, EnrolmentTrouble
 
@@ -64,6 +67,16 @@ def enrol(
     except OSError as error:
         raise EnrolmentFailed(EnrolmentTrouble.STORAGE, f"{error.filename or data_dir}: {error.strerror}") from error
     return Enrolled(identity, clock_off_s)
+
+
+def unsent_entries(settings: KioskSettings) -> int:
+    """Return how many entries the server is not known to hold; none of a journal that is not there or unreadable."""
+    acks = look_up(settings, boot_id()).acks  # before the journal, as one that came between is unsent
+    try:
+        with reading(settings) as reader:
+            return unsent(reader.heads(), acks)
+    except JournalError:
+        return 0
 
 
 def _identity(answer: EnrolResponse, server_url: str) -> Identity:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,15 +12,19 @@ from click.testing import CliRunner, Result
 
 from attendance.catalogue import Language
 from attendance.clock import ManualClock
+from attendance.records import Head
 from attendance.signatures import key_id
 from attendance.wire import ErrorCode, ErrorResponse, Problem, encode
 from kiosk.errors import NotEnrolled
 from kiosk.identity import load_identity, load_key
+from kiosk.journal import Journal
+from kiosk.roster_cache import RosterCache
 from kiosk.uplink import Timeout
 from provisioning.catalogues import catalogues
 from provisioning.cli import language_of, main
 from provisioning.enrol import Enrolled, enrol
 from provisioning.errors import EnrolmentFailed, EnrolmentTrouble
+from tests.kiosk.sync_parts import moved
 from tests.model_server import BROKEN, KIOSK, NOON, PORTAL, UID_KEY, Canned, ModelServer
 
 CODE = "GOODCODE23"
@@ -191,6 +196,35 @@ def test_who_replaces_an_identity_is_told_to_restart(server: ModelServer, tmp_pa
     assert restart not in command(*given, "--code", CODE).output
     server.codes.add("SECOND2345")
     assert restart in command(*given, "--code", "SECOND2345", "--replace").output
+
+
+def test_who_replaces_an_identity_is_told_of_entries_that_would_be_left_behind(
+    server: ModelServer, tmp_path: Path
+) -> None:
+    enrolled(server.url, tmp_path)
+    clock = ManualClock(NOON)
+    with closing(Journal(tmp_path / "journal.db", kiosk=KIOSK, clock=clock, boot="b", app="1", key_id="k")) as journal:
+        opened = journal.begin().append(moved())
+    server.codes.add("SECOND2345")
+    given = ("--server", server.url, "--data-dir", str(tmp_path), "--language", "en", "--code", "SECOND2345")
+    before, asked = load_identity(tmp_path), len(server.requests)
+    refused = command(*given, "--replace")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("2 entries on this machine have not been sent yet. Nothing was changed.")
+    assert "--with-unsent" in refused.stderr
+    assert (load_identity(tmp_path), len(server.requests)) == (before, asked)
+    with closing(RosterCache.open(tmp_path / "cache.db", boot="b")) as cache:
+        cache.store_acks([Head(session=opened.session, seq=0, hash="0" * 64)])
+    assert command(*given, "--replace").stderr.startswith("1 entry on this machine has")
+    assert command(*given, "--replace", "--with-unsent").exit_code == 0
+
+
+def test_a_journal_that_cannot_be_read_keeps_nobody_from_replacing_an_identity(
+    server: ModelServer, tmp_path: Path
+) -> None:
+    (tmp_path / "journal.db").write_bytes(b"no database" * 1000)
+    given = ("--server", server.url, "--data-dir", str(tmp_path), "--code", CODE, "--replace")
+    assert command(*given).exit_code == 0
 
 
 def test_the_command_asks_for_the_code_when_it_is_not_given(server: ModelServer, tmp_path: Path) -> None:
