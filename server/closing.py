@@ -16,9 +16,11 @@ from sqlalchemy import Connection, Row, select
 
 from attendance.clock import JST, ClockReading, day_bounds, from_ms, local_day, to_ms
 from attendance.presence import Flag, Movement, fold, logical, movement_id
-from attendance.records import Direction, MadeBy
+from attendance.records import Direction, JournalLine, MadeBy
 from server.derive import find_anchor
+from server.entries import kiosk_of
 from server.headcount import Recorded, UnknownCardSeen, recorded_of_day, unknown_cards_of_day
+from server.ledger import OTHER_KIOSK
 from server.store.tables import entry, journal_session, kiosk, site
 from server.timeline import Anchor, BestTime, TimeSource, best_time, is_possible
 
@@ -163,24 +165,41 @@ def _unknown_card(conn: Connection, seen: UnknownCardSeen, anchor_of: _AnchorOf)
 
 
 def _unreadable(conn: Connection, site_id: str, day: date, anchor_of: _AnchorOf) -> list[Matter]:
-    """Return the entries in quarantine that were written on a day, or received when nobody knows that."""
+    """Return the entries in quarantine that were written on a day, or received when nobody knows that.
+
+    What a kiosk that was moved brings of its former self belongs to the site where that wrote it.
+    """
     kept = select(entry.c.id).where(entry.c.quarantined.is_not(None))  # few, and indexed
     since = journal_session.c.grown_at_ms >= to_ms(day_bounds(day)[0])  # what ended before has none of it
-    rows = conn.execute(_ENTRIES.where(entry.c.id.in_(kept), kiosk.c.site_id == site_id, since)).all()
+    near = (kiosk.c.site_id == site_id) | (entry.c.quarantined == OTHER_KIOSK)
+    rows = conn.execute(_ENTRIES.where(entry.c.id.in_(kept), near, since)).all()
+    bearer = cache(partial(_bearer, conn))
+    written = [(row, _writer(row, bearer)) for row in rows]
     found = [
         Matter(
             kind=MatterKind.UNREADABLE,
             record=movement_id(row.session, row.seq),
             time=_settled(row, anchor_of) or _guessed(row.received_at_ms),
-            kiosk=row.name,
+            kiosk=writer.name,
         )
-        for row in rows
+        for row, writer in written
+        if writer.site_id == site_id
     ]
     return [each for each in found if local_day(from_ms(each.time.at_ms)) == day]
 
 
+def _writer(row: Row[Any], bearer: Callable[[str], Row[Any] | None]) -> Row[Any]:
+    """Return name and site of the kiosk that an entry names, or of the one that brought it when that is unknown."""
+    named = kiosk_of(JournalLine(row.line, "")) if row.quarantined == OTHER_KIOSK else None
+    return (None if named is None else bearer(named)) or row
+
+
+def _bearer(conn: Connection, kiosk_id: str) -> Row[Any] | None:
+    return conn.execute(select(kiosk).where(kiosk.c.id == kiosk_id)).one_or_none()
+
+
 _ENTRIES = (
-    select(entry, kiosk.c.name, journal_session.c.boot)
+    select(entry, kiosk.c.name, kiosk.c.site_id, journal_session.c.boot)
     .join(journal_session, journal_session.c.session == entry.c.session)
     .join(kiosk, kiosk.c.id == journal_session.c.kiosk_id)
 )

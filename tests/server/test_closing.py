@@ -224,6 +224,17 @@ def test_an_entry_in_quarantine_is_listed_at_its_own_time_on_its_own_day(store: 
     assert listed(store, door.site_id, NOON_MS + 3 * 86_400_000, days_ago=-3) == ()
 
 
+def test_what_a_kiosk_that_was_moved_brings_of_its_former_self_is_listed_at_its_former_site(
+    store: Store, door: Row[Any]
+) -> None:
+    moved = make.kiosk(store, name="裏口")
+    session = Session(door.id)
+    accept(store, moved, session.request(), NOON_MS + 5)
+    (found,) = listed(store, door.site_id)
+    assert (found.kind, found.record, found.kiosk) == (MatterKind.UNREADABLE, f"{session.name}:0", "玄関")
+    assert listed(store, moved.site_id) == ()
+
+
 @pytest.mark.parametrize("line", ["", "[" * 5000, '{"at":{"wall_ms":-1}}', "\x00"])
 def test_a_line_that_tells_no_time_is_listed_when_it_was_received(store: Store, door: Row[Any], line: str) -> None:
     session = Session(door.id)
