@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, assert_never
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import select, update
 
 from attendance.catalogue import Catalogues, Language
 from attendance.clock import Clock
@@ -104,18 +104,29 @@ class _Claim:
 
 def _claim(store: Store, now_ms: int, rules: DispatchRules) -> _Claim | None:
     free = delivery.c.leased_until_ms.is_(None) | (delivery.c.leased_until_ms < now_ms)
-    # It would wait for as long as the clock was ahead; what its times say is true again once it was taken up.
-    set_back = delivery.c.queued_at_ms > now_ms + _AHEAD_MS
+    queued = delivery.c.state == "queued"
+    set_back = queued & (delivery.c.queued_at_ms > now_ms + _AHEAD_MS)
     due = (
         select(delivery.c.id, delivery.c.leased_until_ms)
-        .where(delivery.c.state == "queued", or_((delivery.c.due_at_ms <= now_ms) & free, set_back))
+        .where(queued, delivery.c.due_at_ms <= now_ms, free)
         .order_by(delivery.c.due_at_ms, delivery.c.id)
         .limit(1)
     )
     with store.read() as conn:  # an idle dispatcher takes no write lock
-        if conn.execute(due).first() is None:
+        if conn.execute(due).first() is None and conn.execute(select(delivery.c.id).where(set_back)).first() is None:
             return None
     with store.write() as conn:
+        # They would wait for as long as the clock was ahead. All is moved alike: whoever holds a lease keeps it.
+        ahead_ms = delivery.c.queued_at_ms - now_ms
+        conn.execute(
+            update(delivery)
+            .where(set_back)
+            .values(
+                queued_at_ms=now_ms,
+                due_at_ms=delivery.c.due_at_ms - ahead_ms,
+                leased_until_ms=delivery.c.leased_until_ms - ahead_ms,
+            )
+        )
         row = conn.execute(due).one_or_none()
         if row is None:
             return None

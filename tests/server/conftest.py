@@ -18,6 +18,8 @@ from server.store.engine import Store, open_store, sqlite_url
 from server.store.migrations import migrate
 from server.web import accounts
 from tests.server.factories import NOON
+from tests.server.notified_house import House
+from tests.server.smtp_servers import Postbox, smtp_server
 
 if TYPE_CHECKING:
     from bench.postgresql import Cluster
@@ -44,6 +46,7 @@ ON_BOTH = {
     "test_migrations",
     "test_neighbours",
     "test_notify_dispatcher",
+    "test_notify_dispatchers",
     "test_notify_outbox",
     "test_quarantine",
     "test_report_daily",
@@ -144,3 +147,18 @@ def folder(store: Store, tmp_path: Path) -> Path:
     """The data folder of a server that was set up; `store` is open in it."""
     make_secrets(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def postbox() -> Iterator[Postbox]:
+    """A mail server that keeps what it is given."""
+    with smtp_server() as opened:
+        yield opened
+
+
+@pytest.fixture
+def house(store: Store, store_url: str, postbox: Postbox) -> Iterator[House]:
+    """A child, a guardian, and a dispatcher that sends to the postbox."""
+    made = House(store, store_url, postbox.port)
+    yield made
+    made.mail.close()
