@@ -1,5 +1,6 @@
 """The web process's app: kiosk API, pages and health, over services that are passed in."""
 
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from server.store.tables import site
 from server.web.faults import answer_person
 
 ENROL_TRIES = "10 per minute; 60 per hour"
-"""From one address; a code counts its own tries besides."""
+"""That were refused, from one address: a municipality's kiosks may all be behind it. A code counts its own besides."""
 _HSTS = "max-age=31536000"
 _STRICT = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
@@ -42,7 +43,7 @@ def create_app(settings: ServerSettings, store: Store, clock: Clock) -> Flask:
     answer_errors(app, answer_person)
     app.register_blueprint(api)
     limiter = Limiter(get_remote_address, app=app, storage_uri="memory://")
-    limited: Any = limiter.limit(ENROL_TRIES)(app.view_functions["kiosk_api.enrol"])
+    limited: Any = limiter.limit(ENROL_TRIES, deduct_when=_was_refused)(app.view_functions["kiosk_api.enrol"])
     app.view_functions["kiosk_api.enrol"] = limited
     web.register(app)
     app.add_url_rule("/health", view_func=health)
@@ -58,6 +59,10 @@ def health() -> Response:
     except StoreError:
         return Response("store\n", status=503, mimetype="text/plain")
     return Response("ok\n", mimetype="text/plain")
+
+
+def _was_refused(response: Response) -> bool:
+    return response.status_code != HTTPStatus.OK
 
 
 def _be_strict(response: Response) -> Response:

@@ -216,7 +216,12 @@ def test_an_expired_code_is_refused(
     assert problem(send(client, ENROL_PATH, body, key=key)) == (403, ErrorCode.CODE_REFUSED)
 
 
-def test_one_address_may_not_try_without_end(client: FlaskClient, key: Ed25519PrivateKey, store: Store) -> None:
+def test_one_address_may_enrol_many_kiosks_but_not_try_without_end(client: FlaskClient, store: Store) -> None:
+    make.site(store)
+    for _ in range(11):
+        own = Ed25519PrivateKey.generate()
+        good(send(client, ENROL_PATH, enrolment(store, own), key=own), EnrolResponse)
+    key = Ed25519PrivateKey.generate()
     body = enrolment(store, key, hashlib.sha256(b"").hexdigest()[:10])
     answers = [send(client, ENROL_PATH, body, key=key) for _ in range(11)]
     assert problem(answers[9]) == (403, ErrorCode.CODE_REFUSED)
