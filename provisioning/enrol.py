@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from attendance.clock import Clock
 from attendance.wire import EnrolResponse, ErrorCode
 from kiosk import uplink
+from kiosk.beside import look_up, reading
 from kiosk.config import KioskSettings, SyncSettings
-from kiosk.doctor.known import look_up, reading
 from kiosk.errors import JournalError, Trouble, UplinkError
 from kiosk.http_session import open_session
 from kiosk.identity import Identity, coming_key, is_enrolled, store_identity

@@ -8,10 +8,10 @@ from attendance.finding import Finding
 from attendance.records import Head, read_line
 from attendance.signatures import key_id
 from kiosk.asides import fruitless, unsearched
+from kiosk.beside import Known, reading
 from kiosk.config import KioskSettings
 from kiosk.database import asides_of
 from kiosk.doctor.identity import identity_and_key
-from kiosk.doctor.known import Known, reading
 from kiosk.doctor.processes import door_lock_held
 from kiosk.errors import JournalError
 from kiosk.journal_queries import unsent

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from attendance.clock import NS_IN_S, Clock, ClockState, local_time
 from attendance.finding import Finding
 from attendance.records import ClockStepped
+from kiosk.beside import Known, reading
 from kiosk.config import KioskSettings
-from kiosk.doctor.known import Known, reading
 from kiosk.errors import JournalError
 from kiosk.today import best_now
 

@@ -7,12 +7,12 @@ from attendance.clock import Clock
 from attendance.faults import where
 from attendance.finding import Finding
 from attendance.process_owner import wrong_user
+from kiosk.beside import look_up
 from kiosk.config import KioskSettings
 from kiosk.doctor.answers import check_answers
 from kiosk.doctor.backlog import check_backlog
 from kiosk.doctor.clocks import check_clock
 from kiosk.doctor.identity import check_identity, check_secrets
-from kiosk.doctor.known import look_up
 from kiosk.doctor.network import check_server
 from kiosk.doctor.processes import check_door, check_sync
 from kiosk.doctor.readers import check_readers

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from attendance.clock import Clock
 from attendance.finding import Finding
 from attendance.wire import ErrorCode, StateResponse
+from kiosk.beside import Known, look_up
 from kiosk.config import KioskSettings
 from kiosk.doctor.identity import identity_and_key
-from kiosk.doctor.known import Known, look_up
 from kiosk.errors import Trouble, UplinkError
 from kiosk.http_session import open_session
 from kiosk.identity import Identity

@@ -6,8 +6,8 @@ from pathlib import Path
 from attendance.clock import NS_IN_S, Clock
 from attendance.finding import Finding
 from attendance.wire import DoorProblem, SyncProblem
+from kiosk.beside import Known
 from kiosk.config import KioskSettings
-from kiosk.doctor.known import Known
 from kiosk.doctor.locks import WHOLE_FILE, Lock, write_locks
 from kiosk.door_report import read_report
 from kiosk.sync_report import SyncReport, read_sync_report

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from attendance.finding import Finding
+from kiosk.beside import Known, reading
 from kiosk.config import KioskSettings
 from kiosk.database import ForeignFile, NewerFile, is_damage
-from kiosk.doctor.known import Known, reading
 from kiosk.doctor.locks import Lock, write_locks
 from kiosk.doctor.processes import door_lock_held
 from kiosk.errors import JournalError

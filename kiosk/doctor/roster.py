@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from attendance.errors import WireError
 from attendance.finding import Finding
 from attendance.names import SealedNames, unseal
+from kiosk.beside import Known
 from kiosk.config import KioskSettings
 from kiosk.database import ForeignFile
 from kiosk.doctor.answers import check_asking
-from kiosk.doctor.known import Known
 
 
 def check_roster(settings: KioskSettings, known: Known) -> Iterator[Finding]:

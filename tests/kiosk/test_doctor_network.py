@@ -17,8 +17,8 @@ from attendance.finding import Finding
 from attendance.signatures import key_id
 from attendance.wire import ErrorCode, ErrorResponse, Problem, encode
 from bench.fault_proxy import FaultProxy, Harm
+from kiosk.beside import Known, look_up
 from kiosk.config import KioskSettings, SyncSettings
-from kiosk.doctor.known import Known, look_up
 from kiosk.doctor.network import check_server, explain
 from kiosk.errors import Trouble, UplinkError
 from kiosk.identity import load_key

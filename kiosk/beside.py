@@ -1,4 +1,4 @@
-"""How the doctor reads the kiosk's two databases: beside the processes that write them, and with little patience."""
+"""The kiosk's two databases, as doctor and enrolment read them beside the processes that write, with little patience."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
