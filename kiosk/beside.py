@@ -1,4 +1,4 @@
-"""The kiosk's two databases, as doctor and enrolment read them beside the processes that write, with little patience."""
+"""The kiosk's two databases, read by doctor and enrolment beside the processes that write them, and not for long."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
